@@ -1,0 +1,48 @@
+# Two commands need nothing but Python >= 3.11, git and make: `make up` and `make test`.
+VENV := .venv
+BIN := $(VENV)/bin
+PYTEST := $(BIN)/pytest
+WORKERS ?= 2
+
+.PHONY: install up unit test check bench format lint types imports lock
+
+install: $(VENV)/.installed
+
+# --no-build-isolation: the build requirements are in the lock too, so nothing unpinned is fetched.
+$(VENV)/.installed: requirements.lock pyproject.toml
+	@test -x $(BIN)/python || python3 -m venv $(VENV)
+	@$(BIN)/pip install --quiet --require-hashes --requirement requirements.lock
+	@$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+up: install
+	@$(BIN)/roadbed up $(ARGS)
+
+unit: install
+	$(PYTEST) -n $(WORKERS) -m "not acceptance and not slow"
+
+test: install
+	$(PYTEST) -n $(WORKERS) -m "not slow"
+
+check: install format lint types imports
+	$(PYTEST) -n $(WORKERS)
+
+format: install
+	$(BIN)/ruff format --check
+
+lint: install
+	$(BIN)/ruff check
+
+types: install
+	$(BIN)/mypy
+
+imports: install
+	$(BIN)/lint-imports
+
+bench: install
+	$(BIN)/python -m benches $(ARGS)
+
+# Every platform's pins in one file, with hashes and without the name of any registry's host.
+lock:
+	$(BIN)/uv pip compile --universal --generate-hashes --no-emit-index-url --no-header --quiet \
+		--all-extras --group dev pyproject.toml --output-file requirements.lock
