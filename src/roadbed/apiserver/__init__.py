@@ -1,0 +1,19 @@
+"""Kubernetes API semantics over a ``Storage``: verbs, CRDs, discovery, admission, watch, review kinds.
+
+Nothing here knows SQL, an engine or the client; whatever needs one of them does not live here.
+"""
+
+from .listener import Listener
+from .ports import Attributes, Authenticator, Authorizer, Clock, Credentials, Sealer
+from .server import ApiServer
+
+__all__ = [
+    "ApiServer",
+    "Attributes",
+    "Authenticator",
+    "Authorizer",
+    "Clock",
+    "Credentials",
+    "Listener",
+    "Sealer",
+]
