@@ -1,0 +1,53 @@
+"""The kinds of rbac.authorization.k8s.io: who may do what.
+
+Called by whoever needs to name these kinds; the facts are those of Kubernetes' own discovery. Their
+schemas are generated data (``roadbed.apis.kubernetes``); there is no code per kind here.
+"""
+
+from roadbed.apimachinery.gvk import Resource
+
+__all__ = [
+    "CLUSTERROLEBINDINGS",
+    "CLUSTERROLES",
+    "ROLEBINDINGS",
+    "ROLES",
+]
+
+_VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
+
+ROLES = Resource(
+    "rbac.authorization.k8s.io",
+    "v1",
+    "roles",
+    "Role",
+    namespaced=True,
+    singular="role",
+    verbs=_VERBS,
+)
+ROLEBINDINGS = Resource(
+    "rbac.authorization.k8s.io",
+    "v1",
+    "rolebindings",
+    "RoleBinding",
+    namespaced=True,
+    singular="rolebinding",
+    verbs=_VERBS,
+)
+CLUSTERROLES = Resource(
+    "rbac.authorization.k8s.io",
+    "v1",
+    "clusterroles",
+    "ClusterRole",
+    namespaced=False,
+    singular="clusterrole",
+    verbs=_VERBS,
+)
+CLUSTERROLEBINDINGS = Resource(
+    "rbac.authorization.k8s.io",
+    "v1",
+    "clusterrolebindings",
+    "ClusterRoleBinding",
+    namespaced=False,
+    singular="clusterrolebinding",
+    verbs=_VERBS,
+)
