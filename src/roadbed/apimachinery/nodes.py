@@ -133,11 +133,13 @@ class _Compiler:
             # Published built-ins say {"allOf": [{"$ref": …}], "default": {}}: both count.
             return Node(**self._members({**self._target(reference), **beside}, depth))
         known = self._by_ref.get(reference)
-        if known is None:
-            # The empty node is known before its members are compiled, and filled afterwards.
-            known = self._by_ref[reference] = object.__new__(Node)
-            Node.__init__(known, **self._members(self._target(reference), depth))
-        return known
+        if known is not None:
+            return known
+        # The empty node is known before its members are compiled, and filled afterwards.
+        node: Node = object.__new__(Node)
+        self._by_ref[reference] = node
+        Node.__init__(node, **self._members(self._target(reference), depth))
+        return node
 
     def _target(self, reference: str) -> Mapping[str, Any]:
         if self._resolve is None:
