@@ -14,17 +14,19 @@ from typing import Any
 import orjson
 
 from roadbed.apimachinery.gvk import GVK
+from roadbed.apis import review
 
 REF_PREFIX = "#/components/schemas/"
 
 
 class Builtins:
-    """The schemas and message descriptors of Kubernetes' own kinds."""
+    """The schemas and message descriptors of Kubernetes' own kinds, and the schemas of our review kinds."""
 
     @cached_property
     def _document(self) -> dict[str, Any]:
         packed = files(__package__).joinpath("schemas.json.xz").read_bytes()
         document: dict[str, Any] = orjson.loads(lzma.decompress(packed))
+        document["schemas"].update(review.DEFINITIONS)
         return document
 
     @property

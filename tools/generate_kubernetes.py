@@ -1,0 +1,115 @@
+"""Generate the data of the built-in kinds, from the Go modules that Kubernetes publishes.
+
+Run by a developer, never by users or tests: ``python tools/generate_kubernetes.py``. Writes
+``src/roadbed/apis/kubernetes/schemas.json.xz`` (OpenAPI v3 schemas with their ``x-kubernetes-*`` facts,
+without prose) and ``descriptors.pb.xz`` (a FileDescriptorSet of the ``generated.proto`` files). Both are
+deterministic: the same release gives the same bytes.
+
+Needs ``go`` on the PATH (only to download modules; nothing is built) and ``grpcio-tools`` in the running
+Python for its protoc, for example from a throw-away virtual environment.
+"""
+
+from __future__ import annotations
+
+import json
+import lzma
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+RELEASE = "1.35.4"
+OUTPUT = Path(__file__).resolve().parents[1] / "src/roadbed/apis/kubernetes"
+PROTO_MODULES = ("k8s.io/api", "k8s.io/apimachinery", "k8s.io/apiextensions-apiserver")
+BUDGET_BYTES = 400_000
+
+
+def download(module: str, version: str) -> Path:
+    """Give the unpacked folder of one Go module, downloading it when absent."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, "go.mod").write_text("module reading\n")
+        done = subprocess.run(
+            ["go", "mod", "download", "-json", f"{module}@{version}"],
+            cwd=folder,
+            env={**os.environ, "GOFLAGS": "-mod=mod"},
+            check=True,
+            capture_output=True,
+        )
+    return Path(json.loads(done.stdout)["Dir"])
+
+
+def without_prose(schema: Any) -> Any:
+    """Drop descriptions and examples (of schemas; a *property* may well be called so)."""
+    if isinstance(schema, list):
+        return [without_prose(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    kept: dict[str, Any] = {}
+    for word, value in schema.items():
+        if word in ("description", "example") and isinstance(value, str):
+            continue
+        if word == "properties":
+            kept[word] = {name: without_prose(inner) for name, inner in value.items()}
+        elif word == "default":
+            kept[word] = value
+        else:
+            kept[word] = without_prose(value)
+    return kept
+
+
+def schemas(kubernetes: Path) -> bytes:
+    """Give all definitions of all published group versions as one JSON document."""
+    found: dict[str, Any] = {}
+    for path in sorted((kubernetes / "api/openapi-spec/v3").glob("*.json")):
+        components = json.loads(path.read_text()).get("components", {})
+        for name, schema in components.get("schemas", {}).items():
+            slim = without_prose(schema)
+            if found.setdefault(name, slim) != slim:
+                sys.exit(f"{path}: {name} differs from what another document says of it")
+    document = {"version": f"v{RELEASE}", "schemas": dict(sorted(found.items()))}
+    return json.dumps(document, separators=(",", ":"), sort_keys=True).encode()
+
+
+def descriptors(modules: dict[str, Path]) -> bytes:
+    """Compile every ``generated.proto`` to one FileDescriptorSet, without comments and positions."""
+    from grpc_tools import protoc  # type: ignore[import-untyped]
+
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        names: list[str] = []
+        for module, source in modules.items():
+            (root / module).parent.mkdir(parents=True, exist_ok=True)
+            (root / module).symlink_to(source)
+            names += sorted(
+                f"{module}/{path.relative_to(source)}" for path in source.rglob("generated.proto")
+            )
+        target = root / "set.pb"
+        failed = protoc.main(["protoc", f"-I{root}", f"--descriptor_set_out={target}", *sorted(names)])
+        if failed:
+            sys.exit("protoc failed; its message is above")
+        return target.read_bytes()
+
+
+def pack(name: str, content: bytes) -> int:
+    """Write one compressed file; gives its size."""
+    packed = lzma.compress(content, preset=9 | lzma.PRESET_EXTREME)
+    (OUTPUT / name).write_bytes(packed)
+    print(f"{name}: {len(content):,} bytes, {len(packed):,} packed")
+    return len(packed)
+
+
+def main() -> None:
+    """Download, generate, write, and hold the size budget."""
+    kubernetes = download("k8s.io/kubernetes", f"v{RELEASE}")
+    staging = f"v0.{RELEASE.partition('.')[2]}"
+    modules = {module: download(module, staging) for module in PROTO_MODULES}
+    total = pack("schemas.json.xz", schemas(kubernetes))
+    total += pack("descriptors.pb.xz", descriptors(modules))
+    if total > BUDGET_BYTES:
+        sys.exit(f"{total:,} bytes are over the budget of {BUDGET_BYTES:,}")
+
+
+if __name__ == "__main__":
+    main()
