@@ -27,6 +27,14 @@ class OverflowError(StorageError):  # noqa: A001 - the watcher's queue overflowe
     """A watcher read too slowly and was dropped; list again, then watch."""
 
 
+class ValueTooLargeError(StorageError, ValueError):
+    """The encoded value is larger than ``MAX_VALUE_BYTES``; split the object."""
+
+
+class InvalidKeyError(StorageError, ValueError):
+    """The key does not begin with ``/`` or can't be written as UTF-8."""
+
+
 class StorageUnavailableError(StorageError):
     """The store can't write now (disk full, read-only, closed); the write did not happen."""
 

@@ -13,6 +13,10 @@ from typing import NewType, Protocol
 
 Revision = NewType("Revision", int)
 
+MAX_VALUE_BYTES = 1536 * 1024 + 64 * 1024
+"""The largest value: Kubernetes' 1.5 MiB for a request body, and room for what the server adds to it
+(uid, times, managed fields); a larger one belongs into a blob store, not into an object."""
+
 Encode = Callable[[Revision], bytes]
 """Gives the value once its revision is known, so that it is encoded exactly once. Must not await or raise."""
 
