@@ -33,13 +33,27 @@ LAST_RETRY_S = 10.0
 IndexFunction = Callable[[Object], Iterable[str]]
 
 
-@dataclass(frozen=True, slots=True)
 class Change:
-    """What an informer saw: old and new state as encoded bytes; one of them is None at birth and death."""
+    """What an informer saw: old and new state as encoded bytes; one of them is None at birth and death.
 
-    key: ObjectKey
-    old: bytes | None
-    new: bytes | None
+    Decoded at most once for all handlers, which therefore must not change them.
+    """
+
+    __slots__ = ("_decoded", "key", "new", "old")
+
+    def __init__(self, key: ObjectKey, old: bytes | None, new: bytes | None) -> None:
+        self.key = key
+        self.old = old
+        self.new = new
+        self._decoded: tuple[Object | None, Object | None] | None = None
+
+    def objects(self) -> tuple[Object | None, Object | None]:
+        """Give (old, new), decoded; read-only."""
+        if self._decoded is None:
+            old = None if self.old is None else orjson.loads(self.old)
+            new = None if self.new is None else orjson.loads(self.new)
+            self._decoded = (old, new)
+        return self._decoded
 
 
 Handler = Callable[[Change], None]

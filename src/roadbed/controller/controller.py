@@ -13,8 +13,6 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 
-import orjson
-
 from roadbed.apimachinery.errors import ApiError, ConflictError
 from roadbed.apimachinery.gvk import Resource
 from roadbed.apimachinery.objects import key_of
@@ -45,6 +43,7 @@ class Watch:
 
     ``to_requests`` is asked for the old and the new object, so that a moved reference wakes both ends.
     ``predicate`` gets (old, new) and says whether the change matters; None lets every change through.
+    Both are called on the loop inside the informer and must not change the objects they are given.
     """
 
     resource: Resource
@@ -64,7 +63,7 @@ class Controller:
         self._watches = list(watches)
         self._workers = workers
         self._informers: Informers | None = None
-        self._exits = ExitStack()
+        self._attached: dict[Watch, ExitStack] = {}
 
     async def watch(self, watch: Watch) -> None:
         """Look at one more resource; while running it takes effect at once. Repeats change nothing."""
@@ -74,12 +73,20 @@ class Controller:
         if self._informers is not None:
             self._attach(watch, self._informers)
 
+    def unwatch(self, resource: Resource) -> None:
+        """Stop looking at a resource, for one whose definition is gone."""
+        for watch in [watch for watch in self._watches if watch.resource == resource]:
+            self._watches.remove(watch)
+            attached = self._attached.pop(watch, None)
+            if attached is not None:
+                attached.close()
+
     async def run(self, informers: Informers) -> None:
         """Work until cancelled."""
         self._informers = informers
         try:
             async with asyncio.TaskGroup() as tasks:
-                for watch in self._watches:
+                for watch in tuple(self._watches):
                     self._attach(watch, informers)
                 # Wait for the lists before the first reconcile, or it acts on what it has not yet seen.
                 for watch in tuple(self._watches):
@@ -87,17 +94,19 @@ class Controller:
                 for number in range(self._workers):
                     tasks.create_task(self._work(), name=f"{self.name}/{number}")
         finally:
-            self._exits.close()
+            for attached in self._attached.values():
+                attached.close()
+            self._attached.clear()
             self.queue.close()
             self._informers = None
 
     def _attach(self, watch: Watch, informers: Informers) -> None:
+        exits = self._attached[watch] = ExitStack()
         informer = informers.acquire(watch.resource)
-        self._exits.callback(informers.release, watch.resource)
+        exits.callback(informers.release, watch.resource)
 
         def handle(change: Change) -> None:
-            old = orjson.loads(change.old) if change.old is not None else None
-            new = orjson.loads(change.new) if change.new is not None else None
+            old, new = change.objects()
             if watch.predicate is not None and not watch.predicate(old, new):
                 return
             for obj in (old, new):
@@ -105,7 +114,7 @@ class Controller:
                     for request in watch.to_requests(obj):
                         self.queue.add(request)
 
-        self._exits.callback(informer.add_handler(handle))
+        exits.callback(informer.add_handler(handle))
 
     async def _work(self) -> None:
         while True:

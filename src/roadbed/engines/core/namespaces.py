@@ -1,0 +1,188 @@
+"""Namespace deletion: when one is terminating, everything in it goes, and then the namespace.
+
+One controller over namespaces and every served namespaced resource (see ``served``): each removal in a
+terminating namespace is another look, so nothing polls. The conditions on the namespace say what is
+still there and which finalizers hold it.
+
+Source: k8s.io/kubernetes/pkg/controller/namespace/deletion (conditions and their texts).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from datetime import datetime
+
+from roadbed.apimachinery.errors import ApiError, ConflictError, MethodNotAllowedError, NotFoundError
+from roadbed.apimachinery.gvk import Resource
+from roadbed.apimachinery.objects import ObjectKey, is_terminating, metadata, namespace_of
+from roadbed.apimachinery.request import ApiRequest, Object
+from roadbed.apis.core import NAMESPACES
+from roadbed.client import Client
+from roadbed.controller import Clock, Controller, Manager, Request, Result, Watch
+
+from .served import one_version_each
+
+FINALIZER = "kubernetes"
+
+# type -> (reason, message) while all is well, (reason) while it is not
+_WELL = {
+    "NamespaceDeletionDiscoveryFailure": ("ResourcesDiscovered", "All resources successfully discovered"),
+    "NamespaceDeletionGroupVersionParsingFailure": (
+        "ParsedGroupVersions",
+        "All legacy kube types successfully parsed",
+    ),
+    "NamespaceDeletionContentFailure": (
+        "ContentDeleted",
+        "All content successfully deleted, may be waiting on finalization",
+    ),
+    "NamespaceContentRemaining": ("ContentRemoved", "All content successfully removed"),
+    "NamespaceFinalizersRemaining": ("ContentHasNoFinalizers", "All content-preserving finalizers finished"),
+}
+
+
+class NamespaceDeleter:
+    """Empties terminating namespaces and lets them go."""
+
+    def __init__(self, client: Client, manager: Manager, clock: Clock) -> None:
+        self._client = client
+        self._manager = manager
+        self._clock = clock
+
+    def controller(self) -> Controller:
+        """Give the controller that runs this; ``served`` hands it the watches on content."""
+        terminating = Watch(NAMESPACES, predicate=lambda _, new: new is not None and is_terminating(new))
+        return Controller("namespace-deleter", self, [terminating], workers=2)
+
+    def watch_of(self, resource: Resource) -> Watch:
+        """Give the watch by which one resource wakes its namespace."""
+
+        def in_terminating_namespace(_: Object | None, new: Object | None) -> bool:
+            return new is None or is_terminating(new)
+
+        def namespace(obj: Object) -> Iterable[Request]:
+            name = namespace_of(obj)
+            found = self._manager.informers.of(NAMESPACES).get(ObjectKey("", name)) if name else None
+            if found is not None and is_terminating(found):
+                yield Request("", name)
+
+        return Watch(resource, namespace, in_terminating_namespace)
+
+    async def reconcile(self, request: Request) -> Result:
+        """Delete what is in one terminating namespace, then release it, then say what is left."""
+        namespace = await self._client.find(NAMESPACES, request.name)
+        if namespace is None or not is_terminating(namespace):
+            return Result()
+        failures, left = await self._empty(request.name)
+        if not failures and not left:
+            await self._finalize(namespace)
+            return Result()
+        await self._tell(namespace, failures, left)
+        if failures:
+            raise failures[0]
+        return Result()
+
+    async def _empty(self, name: str) -> tuple[list[ApiError], dict[Resource, list[Object]]]:
+        failures: list[ApiError] = []
+        left: dict[Resource, list[Object]] = {}
+        for resource in one_version_each(await self._client.resources()):
+            if not resource.namespaced:
+                continue
+            try:
+                objects = await self._client.list(resource, name)
+                await self._delete_all(resource, name, objects)
+                objects = await self._client.list(resource, name) if objects else []
+            except (NotFoundError, MethodNotAllowedError):
+                continue  # its definition went away meanwhile
+            except ApiError as error:
+                failures.append(error)
+                continue
+            if objects:
+                left[resource] = objects
+        return failures, left
+
+    async def _delete_all(self, resource: Resource, namespace: str, objects: list[Object]) -> None:
+        if all(is_terminating(obj) for obj in objects):
+            return
+        options = {"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": "Background"}
+        await self._client.transport.call(
+            ApiRequest.on("deletecollection", resource, namespace=namespace, body=options)
+        )
+
+    async def _finalize(self, namespace: Object) -> None:
+        spec = namespace.get("spec") or {}
+        kept = [name for name in spec.get("finalizers") or () if name != FINALIZER]
+        if kept == (spec.get("finalizers") or []):
+            return
+        try:
+            await self._client.update(
+                NAMESPACES, {**namespace, "spec": {**spec, "finalizers": kept}}, subresource="finalize"
+            )
+        except (NotFoundError, ConflictError):
+            return  # gone, or changed: its event brings us back
+
+    async def _tell(
+        self, namespace: Object, failures: list[ApiError], left: dict[Resource, list[Object]]
+    ) -> None:
+        status = namespace.get("status") or {}
+        conditions = conditions_for(failures, left, status.get("conditions") or [], self._clock.now())
+        if conditions == status.get("conditions"):
+            return
+        try:
+            await self._client.update(
+                NAMESPACES,
+                {**namespace, "status": {**status, "conditions": conditions}},
+                subresource="status",
+            )
+        except (NotFoundError, ConflictError):
+            return
+
+
+def conditions_for(
+    failures: list[ApiError], left: dict[Resource, list[Object]], present: list[Object], now: datetime
+) -> list[Object]:
+    """Give the namespace's conditions: what could not be deleted, what is left, what holds it."""
+    trouble: dict[str, tuple[str, str]] = {}
+    if failures:
+        texts = ", ".join(error.message for error in failures)
+        trouble["NamespaceDeletionContentFailure"] = (
+            "ContentDeletionFailed",
+            f"Failed to delete all resource types, {len(failures)} remaining: {texts}",
+        )
+    if left:
+        counts = ", ".join(
+            f"{resource.qualified}. has {len(found)} resource instances" for resource, found in left.items()
+        )
+        trouble["NamespaceContentRemaining"] = (
+            "SomeResourcesRemain",
+            f"Some resources are remaining: {counts}",
+        )
+    finalizers = Counter(
+        name for found in left.values() for obj in found for name in metadata(obj).get("finalizers") or ()
+    )
+    if finalizers:
+        texts = ", ".join(
+            f"{name} in {count} resource instances" for name, count in sorted(finalizers.items())
+        )
+        trouble["NamespaceFinalizersRemaining"] = (
+            "SomeFinalizersRemain",
+            f"Some content in the namespace has finalizers remaining: {texts}",
+        )
+    known = {condition.get("type"): condition for condition in present}
+    conditions = []
+    for kind, well in _WELL.items():
+        reason, message = trouble.get(kind, well)
+        status = "True" if kind in trouble else "False"
+        before = known.get(kind) or {}
+        unchanged = before.get("status") == status
+        since = before.get("lastTransitionTime") if unchanged else now.strftime("%Y-%m-%dT%H:%M:%SZ")
+        conditions.append(
+            {
+                "type": kind,
+                "status": status,
+                "lastTransitionTime": since,
+                "reason": reason,
+                "message": message,
+            }
+        )
+    return conditions

@@ -1,0 +1,25 @@
+"""Registers the core loops: garbage collection and namespace deletion over every served resource."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from roadbed.controller import Controller
+from roadbed.plugins import EngineContext, hookimpl
+
+from .garbagecollector import GarbageCollector
+from .namespaces import NamespaceDeleter
+from .served import Follower, ServedResources
+
+
+@hookimpl
+def roadbed_controllers(context: EngineContext) -> Sequence[Controller]:
+    """Give the collector, the namespace deleter, and what keeps their watches current."""
+    collector = GarbageCollector(context.client, context.manager, context.recorder)
+    deleter = NamespaceDeleter(context.client, context.manager, context.clock)
+    collecting, deleting = collector.controller(), deleter.controller()
+    served = ServedResources(
+        context.client,
+        [Follower(collecting, collector.watch_of), Follower(deleting, deleter.watch_of)],
+    )
+    return [collecting, deleting, served.controller()]
