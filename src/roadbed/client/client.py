@@ -186,6 +186,14 @@ class Client:
             body["dryRun"] = ["All"]
         return await self._call("delete", resource, namespace=namespace, name=name, body=body)
 
+    async def delete_all(
+        self, resource: Resource, namespace: str = "", *, labels: str = "", propagation: str = "Background"
+    ) -> None:
+        """Ask for the deletion of every matching object of one namespace."""
+        body: Object = {"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": propagation}
+        options = {"labelSelector": labels} if labels else {}
+        await self._call("deletecollection", resource, namespace=namespace, body=body, options=options)
+
     async def ask(self, resource: Resource, question: Object) -> Object:
         """Post a review and give it back answered."""
         return await self._write("create", resource, question)

@@ -16,7 +16,7 @@ from datetime import datetime
 from roadbed.apimachinery.errors import ApiError, ConflictError, MethodNotAllowedError, NotFoundError
 from roadbed.apimachinery.gvk import Resource
 from roadbed.apimachinery.objects import ObjectKey, is_terminating, metadata, namespace_of
-from roadbed.apimachinery.request import ApiRequest, Object
+from roadbed.apimachinery.request import Object
 from roadbed.apis.core import NAMESPACES
 from roadbed.client import Client
 from roadbed.controller import Clock, Controller, Manager, Request, Result, Watch
@@ -90,7 +90,8 @@ class NamespaceDeleter:
                 continue
             try:
                 objects = await self._client.list(resource, name)
-                await self._delete_all(resource, name, objects)
+                if not all(is_terminating(obj) for obj in objects):
+                    await self._client.delete_all(resource, name)
                 objects = await self._client.list(resource, name) if objects else []
             except (NotFoundError, MethodNotAllowedError):
                 continue  # its definition went away meanwhile
@@ -100,14 +101,6 @@ class NamespaceDeleter:
             if objects:
                 left[resource] = objects
         return failures, left
-
-    async def _delete_all(self, resource: Resource, namespace: str, objects: list[Object]) -> None:
-        if all(is_terminating(obj) for obj in objects):
-            return
-        options = {"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": "Background"}
-        await self._client.transport.call(
-            ApiRequest.on("deletecollection", resource, namespace=namespace, body=options)
-        )
 
     async def _finalize(self, namespace: Object) -> None:
         spec = namespace.get("spec") or {}
