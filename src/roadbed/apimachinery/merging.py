@@ -1,0 +1,385 @@
+"""The walks of server-side apply over typed values: which fields, what changed, merge, remove.
+
+Called by ``apply`` for every write, so the common case is quick: equal subtrees are skipped by one
+comparison, a flat map costs one comprehension. Values are never changed, results share their parts.
+
+Numbers, booleans and text that compare equal in Python count as unchanged (``1`` and ``1.0``; also ``1``
+and ``true``, which a schema keeps apart).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import orjson
+
+from .fieldset import LEAF, SELF, Trie, is_member, text_of, with_self
+from .structure import Structure, UnkeyedItemError
+
+
+class Changes(NamedTuple):
+    """What a new value did to an old one, as sets of fields."""
+
+    removed: Trie
+    modified: Trie
+    added: Trie
+
+
+def fields_of(structure: Structure, value: Any) -> Trie:
+    """Give the fields that a manager owns who applies this value: its leaves, list items, empty maps."""
+    return _fields_of(structure, value) or {}
+
+
+def _fields_of(structure: Structure, value: Any) -> Trie | None:
+    kind = structure.kind_of(value)
+    if kind == "scalar":
+        return LEAF
+    if kind == "map":
+        if structure.is_map_atomic:
+            return LEAF
+        return _fields_of_map(structure, value) if value else None
+    if structure.is_list_atomic:
+        return LEAF
+    return _fields_of_list(structure, value) if value else None
+
+
+def _fields_of_map(structure: Structure, value: dict[str, Any]) -> Trie | None:
+    declared = structure.fields
+    found: Trie = {}
+    for name, each in value.items():
+        element, child = structure.child(name)
+        below = _fields_of(child, each)
+        if each is None or each == {} or name not in declared:
+            found[element] = with_self(below)
+        elif below is not None:
+            found[element] = below
+    return found or None
+
+
+def _fields_of_list(structure: Structure, value: list[Any]) -> Trie | None:
+    found: Trie = {}
+    for element, items in _by_element(structure, value).items():
+        # Items with the same key can't be told apart, so they are owned as one.
+        found[element] = LEAF if len(items) > 1 else with_self(_fields_of(structure.items, items[0]))
+    return found or None
+
+
+def compare(structure: Structure, old: dict[str, Any], new: dict[str, Any]) -> Changes:
+    """Give what changed from one object to another."""
+    return Changes(*(each or {} for each in _compare_maps(structure, old, new)))
+
+
+_Three = tuple[Trie | None, Trie | None, Trie | None]
+
+
+def _compare(structure: Structure, old: Any, new: Any) -> _Three:
+    """Compare two values that differ."""
+    was, becomes = structure.kind_of(old), structure.kind_of(new)
+    if was != becomes:
+        return _compare_kinds(structure, old, new)
+    if was == "scalar" or not (old or new):
+        return None, LEAF, None
+    if was == "map":
+        if structure.is_map_atomic or not _are(dict, old, new):
+            return None, LEAF, None
+        return _compare_maps(structure, old or {}, new or {})
+    if structure.is_list_atomic or not _are(list, old, new):
+        return None, LEAF, None
+    try:
+        return _compare_lists(structure, old or [], new or [])
+    except UnkeyedItemError:
+        return None, LEAF, None
+
+
+def _are(kind: type, *values: Any) -> bool:
+    return all(value is None or isinstance(value, kind) for value in values)
+
+
+def _compare_kinds(structure: Structure, old: Any, new: Any) -> _Three:
+    """Compare values of different kinds: the field is modified, what was or is below it removed or added."""
+    removed, added = _all_of(structure, old), _all_of(structure, new)
+    return (
+        {element: each for element, each in (removed or {}).items() if element != SELF} or None,
+        LEAF,
+        {element: each for element, each in (added or {}).items() if element != SELF} or None,
+    )
+
+
+def _compare_maps(structure: Structure, old: dict[str, Any], new: dict[str, Any]) -> _Three:
+    removed: Trie = {}
+    modified: Trie = {}
+    added: Trie = {}
+    for name, value in new.items():
+        if name in old:
+            before = old[name]
+            if before is value or before == value:
+                continue
+            element, child = structure.child(name)
+            gone, changed, came = _compare(child, before, value)
+            if gone is not None:
+                removed[element] = gone
+            if changed is not None:
+                modified[element] = changed
+            if came is not None:
+                added[element] = came
+        else:
+            element, child = structure.child(name)
+            came = _all_of(child, value)
+            if came is not None:
+                added[element] = came
+    for name, value in old.items():
+        if name not in new:
+            element, child = structure.child(name)
+            gone = _all_of(child, value)
+            if gone is not None:
+                removed[element] = gone
+    return removed or None, modified or None, added or None
+
+
+def _compare_lists(structure: Structure, old: list[Any], new: list[Any]) -> _Three:
+    before, after = _by_element(structure, old), _by_element(structure, new)
+    removed: Trie = {}
+    modified: Trie = {}
+    added: Trie = {}
+    for element in {**before, **after}:
+        was, becomes = before.get(element, ()), after.get(element, ())
+        if was == becomes:
+            continue
+        if len(was) > 1 and len(becomes) > 1:
+            modified[element] = LEAF
+        elif len(was) == len(becomes) == 1:
+            gone, changed, came = _compare(structure.items, was[0], becomes[0])
+            for found, into in ((gone, removed), (changed, modified), (came, added)):
+                if found is not None:
+                    into[element] = found
+        else:
+            if was:
+                removed[element] = LEAF if len(was) > 1 else _all_of(structure.items, was[0]) or LEAF
+            if becomes:
+                added[element] = LEAF if len(becomes) > 1 else _all_of(structure.items, becomes[0]) or LEAF
+    return removed or None, modified or None, added or None
+
+
+def _all_of(structure: Structure, value: Any) -> Trie | None:
+    """Give every field of a value that came or went as a whole, containers included."""
+    if isinstance(value, dict):
+        if structure.is_map and value and not structure.is_map_atomic:
+            found = _all_of_map(structure, value)
+            if not structure.is_present:
+                return {SELF: LEAF, **found} if found else LEAF
+            return found or None
+        return None if structure.is_present and not value else LEAF
+    if isinstance(value, list) and value and structure.is_list and not structure.is_list_atomic:
+        try:
+            by_element = _by_element(structure, value)
+        except UnkeyedItemError:
+            return LEAF
+        found = {SELF: LEAF}
+        for element, items in by_element.items():
+            found[element] = LEAF if len(items) > 1 else _all_of(structure.items, items[0]) or LEAF
+        return found
+    return LEAF
+
+
+def _all_of_map(structure: Structure, value: dict[str, Any]) -> Trie:
+    declared = structure.fields
+    if not declared:
+        element = structure.element
+        if element is not None and not element.is_map and not element.is_list:
+            return {"f:" + name: LEAF for name in value}
+    found: Trie = {}
+    for name, each in value.items():
+        known = declared.get(name)
+        path, child = known if known is not None else structure.child(name)
+        if isinstance(each, dict | list):
+            below = _all_of(child, each)
+            if below is not None:
+                found[path] = below
+        else:
+            found[path] = LEAF
+    return found
+
+
+def _by_element(structure: Structure, items: Sequence[Any]) -> dict[str, list[Any]]:
+    found: dict[str, list[Any]] = {}
+    for item in items:
+        found.setdefault(structure.item_element(item), []).append(item)
+    return found
+
+
+def merge(structure: Structure, live: Any, applied: Any) -> Any:
+    """Lay an applied value over a live one; neither is absent."""
+    kind = structure.kind_of(applied)
+    if structure.kind_of(live) != kind and live is not None and applied is not None:
+        return applied
+    if kind == "scalar" or not (live or applied):
+        return applied
+    if kind == "map":
+        if structure.is_map_atomic or not _are(dict, live, applied):
+            return applied
+        merged = dict(live or {})
+        for name, value in (applied or {}).items():
+            merged[name] = merge(structure.child(name)[1], merged[name], value) if name in merged else value
+        return merged
+    if structure.is_list_atomic or not _are(list, live, applied):
+        return applied
+    return _merge_lists(structure, live or [], applied or [])
+
+
+def _merge_lists(structure: Structure, live: list[Any], applied: list[Any]) -> list[Any]:
+    """Merge associative lists: applied items come in their order, live ones stay between their neighbours."""
+    ours = [structure.item_element(item) for item in live]
+    theirs = {structure.item_element(item): item for item in applied}
+    order = list(theirs)
+    count = Counter(ours)
+    current = dict(zip(ours, live, strict=True))
+    shared = [element for element in order if element in count]
+
+    def taken(element: str) -> Any:
+        # Among live duplicates there is none to merge with; the applied item replaces them all.
+        if count.get(element) == 1:
+            return merge(structure.items, current[element], theirs[element])
+        return theirs[element]
+
+    merged: list[Any] = []
+    done: set[str] = set()
+    at, then, upcoming = 0, 0, 0
+    while at < len(ours) or then < len(order):
+        if at < len(ours):
+            element = ours[at]
+            if element not in theirs:
+                merged.append(live[at])
+                at += 1
+                continue
+            if element in done:
+                at += 1
+                continue
+            wanted = shared[upcoming] if upcoming < len(shared) else None
+            if then < len(order) and element not in (order[then], wanted):
+                at += 1  # it moves to its place in the applied order
+                continue
+        if then < len(order):
+            element = order[then]
+            merged.append(taken(element))
+            done.add(element)
+            then += 1
+            upcoming += upcoming < len(shared) and shared[upcoming] == element
+        else:
+            at += 1
+    return merged
+
+
+def remove(structure: Structure, value: Any, fields: Trie) -> Any:
+    """Give a value without some fields; containers that empty through this are gone, too (None)."""
+    if isinstance(value, dict) and structure.is_map and not structure.is_map_atomic:
+        kept = {}
+        for name, each in value.items():
+            element, child = structure.child(name)
+            node = fields.get(element)
+            if node is None:
+                kept[name] = each
+            elif not is_member(node):
+                rest = remove(child, each, node)
+                if rest is not None:
+                    kept[name] = rest
+        return kept or None
+    if isinstance(value, list) and structure.is_list and not structure.is_list_atomic:
+        left = []
+        for item in value:
+            node = fields.get(structure.item_element(item))
+            if node is None:
+                left.append(item)
+            elif not is_member(node):
+                rest = remove(structure.items, item, node)
+                if rest is not None:
+                    left.append(rest)
+        return left or None
+    return value
+
+
+def with_named(structure: Structure | None, fields: Trie) -> Trie:
+    """Give a set with the declared fields added that lead to its members (``.spec`` for ``.spec.x``)."""
+    found: Trie = {}
+    for element, node in fields.items():
+        child = None if structure is None else _child_of(structure, element)
+        below = with_named(child, node) if node else node
+        is_named = structure is not None and element[0] == "f" and element[2:] in structure.fields
+        found[element] = with_self(below) if is_named else below
+    return found
+
+
+def follow_schema(structure: Structure, fields: Trie, changed: Trie | None = None) -> Trie:
+    """Give a set as the schema has it now: what became atomic is owned as a whole.
+
+    With ``changed`` only the fields that lead to changed ones are looked at.
+    """
+    found: Trie | None = None
+    for element in fields if changed is None else changed:
+        node = fields.get(element)
+        child = _child_of(structure, element) if node else None
+        if not node or child is None:
+            continue
+        is_atomic = (child.is_map_atomic or not child.is_map) and (child.is_list_atomic or not child.is_list)
+        follow = LEAF if is_atomic else follow_schema(child, node, changed and (changed[element] or None))
+        if follow is not node:
+            found = found or dict(fields)
+            found[element] = follow
+    return found or fields
+
+
+def _child_of(structure: Structure, element: str) -> Structure | None:
+    if element[0] == "f" and structure.is_map:
+        return structure.child(element[2:])[1]
+    return structure.items if element[0] == "k" and structure.is_list else None
+
+
+_SCALARS: dict[str, Any] = {"numeric": (int, float), "string": str, "boolean": bool}
+
+
+def faults(structure: Structure, value: Any, path: str = "") -> list[str]:
+    """Say where an applied value does not fit its type, as ``.path: message``."""
+    kind = structure.kind_of(value)
+    if value is None:
+        return []
+    if kind == "map":
+        if not isinstance(value, dict):
+            return [f"{path}: expected map, got {_shown(value)}"]
+        found = []
+        for name, each in value.items():
+            if name not in structure.fields and structure.element is None:
+                found.append(f"{path}.{name}: field not declared in schema")
+            else:
+                found += faults(structure.child(name)[1], each, f"{path}.{name}")
+        return found
+    if kind == "list":
+        return _list_faults(structure, value, path)
+    if isinstance(value, dict | list) or not isinstance(value, _SCALARS.get(structure.scalar, object)):
+        wanted = {"numeric": "numeric (int or float)", "untyped": "any scalar"}
+        return [f"{path}: expected {wanted.get(structure.scalar, structure.scalar)}, got {_shown(value)}"]
+    return []
+
+
+def _list_faults(structure: Structure, value: Any, path: str) -> list[str]:
+    if not isinstance(value, list):
+        return [f"{path}: expected list, got {_shown(value)}"]
+    found: list[str] = []
+    seen: set[str] = set()
+    for index, item in enumerate(value):
+        label = f"[{index}]"
+        if not structure.is_list_atomic:
+            try:
+                element = structure.item_element(item)
+            except UnkeyedItemError as error:
+                return [*found, f"{path}: element {index}: {error}"]
+            label = text_of((element,))
+            if element in seen:
+                found.append(f"{path}: duplicate entries for key {label}")
+            seen.add(element)
+        found += faults(structure.items, item, path + label)
+    return found
+
+
+def _shown(value: Any) -> str:
+    return orjson.dumps(value).decode()[:100]
