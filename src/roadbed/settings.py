@@ -1,0 +1,34 @@
+"""What can be set about a platform process. Made by ``__main__`` from the CLI's options, read only by ``app``."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """One platform process.
+
+    ``data_dir`` holds the store, keys and the kubeconfig; with ``in_memory`` only the kubeconfig is written
+    there and everything else is gone when the process ends. Port 0 takes a free one. ``demo`` brings the
+    reference platform, its demonstration organisation and the sandbox cloud.
+    """
+
+    data_dir: Path
+    host: str = "127.0.0.1"
+    api_port: int = 0
+    portal_port: int = 0
+    demo: bool = False
+    in_memory: bool = False
+
+    @property
+    def is_loopback(self) -> bool:
+        """Say whether only this machine can reach the ports."""
+        if self.host == "localhost":
+            return True
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return False
