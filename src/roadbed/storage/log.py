@@ -42,6 +42,12 @@ def beyond(prefix: str) -> str:
     return ""
 
 
+def rewind(held: dict[str, Record | None], events: Iterable[Event]) -> None:
+    """Note in ``held`` what each key held before ``events``, oldest first; what is noted already stays."""
+    for event in events:
+        held.setdefault(event.key, event.previous)
+
+
 @dataclass(slots=True, eq=False)
 class Write:
     """An accepted write. ``done`` gives its author the record; ``waiting`` are later writes to its key."""
@@ -141,16 +147,6 @@ class Log:
         """Give the window's events under ``prefix`` with revision > ``after`` (>= ``window_start``)."""
         first = bisect_right(self._events, after, key=_revision_of)
         return [event for event in self._events[first:] if event.key.startswith(prefix)]
-
-    def rewind(self, prefix: str, revision: Revision, older: Iterable[Event]) -> Mapping[str, Record | None]:
-        """Give, for each key under ``prefix`` written after ``revision``, what it held at ``revision``.
-
-        ``older`` are the events between ``revision`` and the window, oldest first, read from disk.
-        """
-        held: dict[str, Record | None] = {}
-        for event in (*older, *self.since(max(revision, self.window_start), prefix)):
-            held.setdefault(event.key, event.previous)
-        return held
 
     def scan_over(
         self, prefix: str, after: str, limit: int, held: Mapping[str, Record | None]

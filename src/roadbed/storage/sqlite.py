@@ -12,15 +12,16 @@ keys or values, keep leases, or talk to other processes.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from . import database
 from .broadcaster import Broadcaster
 from .compaction import Compactor, Retention
-from .database import Database, Progress
+from .database import Progress
 from .errors import (
     CompactedError,
     KeyExistsError,
@@ -30,8 +31,10 @@ from .errors import (
 )
 from .interface import Encode, Event, Observer, Record, Revision
 from .lock import FileLock
-from .log import Log, Recovered, Write, beyond
+from .log import Log, Recovered, Write, beyond, rewind
 from .threads import Readers, Writer
+
+logger = logging.getLogger(__name__)
 
 _FILE_SCHEME = "sqlite:///"
 
@@ -47,7 +50,7 @@ class Limits:
     window_bytes: int = 16 * 1024 * 1024
     watcher_events: int = 4_096  # unread by one watcher, before it is dropped
     page_events: int = 512  # per read of old history
-    retention: Retention = Retention()
+    retention: Retention = field(default_factory=Retention)
 
 
 async def open_url(url: str, limits: Limits | None = None) -> SqliteStorage:
@@ -63,7 +66,12 @@ class SqliteStorage:
     """The store; see ``interface.Storage`` for what each method promises."""
 
     def __init__(
-        self, path: Path, writer: Writer, opened: tuple[Recovered, Progress], limits: Limits
+        self,
+        path: Path,
+        lock: FileLock | None,
+        writer: Writer,
+        opened: tuple[Recovered, Progress],
+        limits: Limits,
     ) -> None:
         recovered, progress = opened
         self._loop = asyncio.get_running_loop()
@@ -71,7 +79,7 @@ class SqliteStorage:
         self._path = path
         self._writer = writer
         self._readers = Readers(path, writer)
-        self._lock: FileLock | None = None
+        self._lock = lock
         self._log = Log(recovered, max_events=limits.window_events, max_bytes=limits.window_bytes)
         self._compactor = Compactor(self._log, writer, progress, limits.retention, self._loop.time)
         self._broadcaster = Broadcaster(max_queued_events=limits.watcher_events)
@@ -80,7 +88,7 @@ class SqliteStorage:
         self._is_flushing = False  # a batch is on its way, or its handing over is scheduled
         self._wants_room: list[asyncio.Future[None]] = []
         self._is_closing = False
-        self._closed: asyncio.Future[None] | None = None
+        self._closing: asyncio.Task[None] | None = None
         self._drained: asyncio.Future[None] | None = None
 
     @classmethod
@@ -99,8 +107,7 @@ class SqliteStorage:
             if lock is not None:
                 lock.release()
             raise
-        storage = cls(path, writer, opened, limits)
-        storage._lock = lock
+        storage = cls(path, lock, writer, opened, limits)
         storage._compactor.resume()
         return storage
 
@@ -131,13 +138,13 @@ class SqliteStorage:
         read from disk. What a revision above the newest would show is not known yet: it shows the newest.
         """
         self._check_history(revision)
-        older: list[Event] = []
+        held: dict[str, Record | None] = {}
         position = revision
         while position < self._log.window_start:
             page, position = await self._replay(prefix, position)
             self._check_history(revision)
-            older += page
-        held = self._log.rewind(prefix, revision, older)
+            rewind(held, page)
+        rewind(held, self._log.since(position, prefix))
         return self._log.scan_over(prefix, after, limit, held)
 
     async def create(self, key: str, encode: Encode) -> Record:
@@ -196,21 +203,20 @@ class SqliteStorage:
 
     async def close(self) -> None:
         """Commit what was accepted, then release the store; a second call waits for the first."""
-        if self._closed is not None:
-            await asyncio.shield(self._closed)
-            return
-        self._closed = self._loop.create_future()
-        self._is_closing = True
+        if self._closing is None:
+            self._is_closing = True
+            self._closing = self._loop.create_task(self._close(), name="close storage")
+        # A caller who is cancelled meanwhile must not leave the lock behind or an accepted write in memory.
+        await asyncio.shield(self._closing)
+
+    async def _close(self) -> None:
         self._wake_for_room()
-        try:
-            if self._is_flushing:
-                self._drained = self._loop.create_future()
-                await self._drained
-        finally:
-            self._compactor.stop()
-            self._broadcaster.end()
-            await self._release()
-            self._closed.set_result(None)
+        if self._is_flushing:
+            self._drained = self._loop.create_future()
+            await self._drained
+        self._compactor.stop()
+        self._broadcaster.end()
+        await self._release()
 
     async def _release(self) -> None:
         # Closing moves the WAL into the file, which may take a while: not on the loop.
@@ -260,6 +266,7 @@ class SqliteStorage:
 
     async def _replay(self, prefix: str, position: Revision) -> tuple[list[Event], Revision]:
         """Read one page of events between ``position`` and the window; gives how far that reaches."""
+        self._check_open()
         upto, page = self._log.window_start, self._limits.page_events
         keys = (prefix, beyond(prefix))
         events = await self._readers.run(lambda store: store.events(position, upto, keys, page))
@@ -300,6 +307,7 @@ class SqliteStorage:
             self._compactor.observe()
         else:
             self._log.drop(batch)
+            logger.error("a commit failed", extra={"writes": len(batch), "error": str(outcome)})
         for write in batch:
             self._queued_bytes -= len(write.value)
             self._answer(write, outcome)
