@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
-from .causes import aggregate, go_quote, invalid_value, not_supported, text_of
+from .causes import aggregate, go_quote, invalid_value, text_of
 from .errors import BadRequestError, Cause
 from .names import label_key_errors, label_value_errors
 
@@ -269,8 +269,6 @@ def _count_causes(operator: Operator, values: Sequence[str]) -> list[Cause]:
             if not detail and _integer(values[0]) is None:
                 detail = "for 'Gt', 'Lt' operators, the value must be an integer"
                 return [invalid_value("values[0]", values[0], detail)]
-        case _:
-            return [not_supported("operator", operator, _OPERATORS.split(", "))]
     return [invalid_value("values", shown, detail)] if detail else []
 
 

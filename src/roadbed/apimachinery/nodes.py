@@ -19,17 +19,11 @@ Resolver = Callable[[str], Mapping[str, Any]]
 
 MAX_DEPTH: Final = 500  # far above any real schema; a cyclic Python dict must not recurse for ever
 
-_NO_NODES: Mapping[str, Any] = MappingProxyType({})
+_NO_MEMBERS: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
-class _Absent:
-    """Marks a schema without default; ``None`` is a default one can write."""
-
-    def __repr__(self) -> str:
-        return "ABSENT"
-
-
-ABSENT: Final = _Absent()
+def _no_members() -> Mapping[str, Any]:
+    return _NO_MEMBERS  # a dataclass takes no unhashable default
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,15 +55,18 @@ class Node:
     """What the schema says of one value.
 
     ``type`` is empty where the schema names none (preserve-unknown, int-or-string, nested validations).
-    ``additional`` is the schema of map values; ``additionalProperties: true`` gives a node that keeps all.
+    ``additional`` is the schema of map values; ``additionalProperties: true`` gives ``OPAQUE`` (the keys
+    are known, what is inside the values is not), ``false`` gives it too and sets ``closed``.
+    ``default`` None means none (Kubernetes reads ``default: null`` so, too).
     ``list_type`` (``atomic``, ``set``, ``map``) and ``map_type`` (``granular``, ``atomic``) are empty where
     the schema is silent: lists are then atomic, maps granular. ``rules`` are the raw entries of
     ``x-kubernetes-validations``. ``merge_key`` and ``merge_strategy`` serve strategic merge of built-ins.
-    ``holds_defaults`` says whether this node or one below has a default; ``holds_rules`` the same of rules.
+    ``holds_rules`` says whether this node or one below has rules; ``holds_marks`` the same of set and map
+    lists and embedded resources. ``defaulted`` are the properties that have a default.
     """
 
     type: str = ""
-    properties: Mapping[str, Node] = _NO_NODES
+    properties: Mapping[str, Node] = field(default_factory=_no_members)
     additional: Node | None = None
     items: Node | None = None
     required: tuple[str, ...] = ()
@@ -80,7 +77,8 @@ class Node:
     list_type: str = ""
     list_keys: tuple[str, ...] = ()
     map_type: str = ""
-    default: Any = ABSENT
+    default: Any = None
+    closed: bool = False
     checks: Checks = NO_CHECKS
     all_of: tuple[Node, ...] = ()
     any_of: tuple[Node, ...] = ()
@@ -89,9 +87,10 @@ class Node:
     rules: tuple[Mapping[str, Any], ...] = ()
     merge_key: str = ""
     merge_strategy: str = ""
-    holds_defaults: bool = False
+    defaulted: tuple[tuple[str, Node], ...] = ()
     holds_rules: bool = False
-    source: Mapping[str, Any] = field(default=_NO_NODES, repr=False)
+    holds_marks: bool = False
+    source: Mapping[str, Any] = field(default_factory=_no_members, repr=False)
 
     def child(self, name: str) -> Node | None:
         """Give the node for a member of an object: the property, else the map value's schema."""
@@ -100,11 +99,11 @@ class Node:
 
     @property
     def has_default(self) -> bool:
-        """Say whether the schema gives a default (``null`` counts)."""
-        return self.default is not ABSENT
+        """Say whether the schema gives a default."""
+        return self.default is not None
 
 
-ANYTHING: Final = Node(preserve_unknown=True)
+OPAQUE: Final = Node()
 
 
 def compile_node(openapi: Mapping[str, Any], resolve: Resolver | None = None) -> Node:
@@ -154,14 +153,16 @@ class _Compiler:
         def several(member: str) -> tuple[Node, ...]:
             return tuple(self.compile(each, depth + 1) for each in schema.get(member) or ())
 
-        additional = ANYTHING if schema.get("additionalProperties") is True else one("additionalProperties")
+        allowed = schema.get("additionalProperties")
+        additional = OPAQUE if isinstance(allowed, bool) else one("additionalProperties")
         properties = {
             name: self.compile(each, depth + 1) for name, each in (schema.get("properties") or {}).items()
         }
         items = one("items")
         below = [node for node in (*properties.values(), additional, items) if node is not None]
         rules = tuple(schema.get("x-kubernetes-validations") or ())
-        default = schema.get("default", ABSENT)
+        list_type = str(schema.get("x-kubernetes-list-type") or "")
+        embedded = bool(schema.get("x-kubernetes-embedded-resource"))
         return {
             "type": str(schema.get("type") or ""),
             "properties": properties,
@@ -170,13 +171,14 @@ class _Compiler:
             "required": tuple(schema.get("required") or ()),
             "nullable": bool(schema.get("nullable")),
             "preserve_unknown": bool(schema.get("x-kubernetes-preserve-unknown-fields")),
-            "embedded_resource": bool(schema.get("x-kubernetes-embedded-resource")),
+            "embedded_resource": embedded,
             "int_or_string": bool(schema.get("x-kubernetes-int-or-string"))
             or schema.get("format") == "int-or-string",
-            "list_type": str(schema.get("x-kubernetes-list-type") or ""),
+            "list_type": list_type,
             "list_keys": tuple(schema.get("x-kubernetes-list-map-keys") or ()),
             "map_type": str(schema.get("x-kubernetes-map-type") or ""),
-            "default": default,
+            "default": schema.get("default"),
+            "closed": allowed is False,
             "checks": _checks(schema),
             "all_of": several("allOf"),
             "any_of": several("anyOf"),
@@ -185,8 +187,15 @@ class _Compiler:
             "rules": rules,
             "merge_key": str(schema.get("x-kubernetes-patch-merge-key") or ""),
             "merge_strategy": str(schema.get("x-kubernetes-patch-strategy") or ""),
-            "holds_defaults": default is not ABSENT or any(_holds(node, "holds_defaults") for node in below),
+            "defaulted": tuple(
+                (name, node)
+                for name, node in properties.items()
+                if getattr(node, "default", None) is not None
+            ),
             "holds_rules": bool(rules) or any(_holds(node, "holds_rules") for node in below),
+            "holds_marks": list_type in ("set", "map")
+            or embedded
+            or any(_holds(node, "holds_marks") for node in below),
             "source": schema,
         }
 
@@ -201,7 +210,7 @@ def _reference(schema: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     direct = schema.get("$ref")
     if direct:
         return str(direct), {}
-    parts = schema.get("allOf") or ()
+    parts: list[Any] = list(schema.get("allOf") or ())
     if len(parts) == 1 and isinstance(parts[0], Mapping) and "$ref" in parts[0]:
         beside = {name: value for name, value in schema.items() if name not in ("allOf", "description")}
         return str(parts[0]["$ref"]), beside

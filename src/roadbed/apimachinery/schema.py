@@ -1,22 +1,31 @@
 """A kind's schema, compiled: what the API server asks of it, in the order Kubernetes asks.
 
 Compiled once when a CRD version (or a built-in kind) is installed, then shared by all requests:
-``prune`` → ``default`` → ``validate`` on the way in, ``default`` again on the way out of storage.
-``prune`` and ``default`` change the object they are given; callers own it (``copy.deepcopy`` or a
-fresh decode). CEL rules are found here (``rules``) and evaluated elsewhere.
+``prune`` → ``default`` → ``validate`` on the way in, ``prune`` and ``default`` again on the way out of
+storage (the schema may have changed since). ``prune`` and ``default`` change the object they are given;
+callers own it (a fresh decode, or ``copy_json``). CEL rules are found here (``rules``) and evaluated
+elsewhere.
 
-Sources: https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/
+Source: https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .errors import Cause
+from . import marks
+from .causes import invalid
+from .defaulting import copy_json, default_object
+from .errors import BadRequestError, Cause
 from .nodes import Node, Resolver, compile_node
+from .pruning import prune
 from .request import Object
+from .structural import check_structural
+from .validation import UNCORRELATED, validate_value
+
+__all__ = ["Node", "Schema", "check_structural", "copy_json", "invalid", "strict_decoding_error"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,29 +43,55 @@ class Schema:
         """
         return cls(compile_node(openapi, resolve))
 
-    def prune(self, obj: Object) -> list[str]:
+    def prune(self, obj: Object, *, drop_invalid: bool = False) -> list[str]:
         """Drop the fields that the schema doesn't know, in place; give their paths, sorted.
 
-        ``apiVersion``, ``kind`` and ``metadata`` stay; metadata (the object's and every embedded
-        resource's) is coerced to ObjectMeta, unknown and mistyped members of it dropped.
+        ``apiVersion``, ``kind`` and ``metadata`` stay. Metadata (the object's and every embedded
+        resource's) is coerced to ObjectMeta: unknown and empty members of it are dropped. Mistyped ones
+        are too with ``drop_invalid``, which is for what was stored before.
+
+        Raises:
+            BadRequestError: metadata has a member of the wrong type.
         """
-        raise NotImplementedError
+        return prune(self.root, obj, drop_invalid=drop_invalid)
 
     def default(self, obj: Object) -> None:
-        """Fill in defaults, in place; a null where null is not allowed and a default exists counts as absent."""
-        raise NotImplementedError
+        """Fill in defaults, in place; a null where null isn't allowed becomes the default or is dropped."""
+        default_object(self.root, obj)
 
     def validate(self, obj: Object, *, old: Object | None = None) -> list[Cause]:
         """Give every violation, in Kubernetes' words, in schema order; empty means valid.
 
-        With ``old``, violations inside values that did not change are left out (ratcheting).
+        With ``old``, violations inside values that did not change are left out (ratcheting), as are
+        repeated list items where ``old`` had some too.
         """
-        raise NotImplementedError
+        found = validate_value(self.root, obj, old=UNCORRELATED if old is None else old)
+        if self.root.holds_marks:
+            found += marks.embedded(self.root, obj)
+            if old is None or not any(marks.duplicates(self.root, old)):
+                found += marks.duplicates(self.root, obj)
+        return found
 
     def unknown_fields(self, obj: Object) -> list[str]:
         """Give the paths that ``prune`` would drop, sorted, without changing anything."""
-        raise NotImplementedError
+        return prune(self.root, obj, drop_invalid=True, dry=True)
 
     def rules(self, obj: Object) -> Iterator[tuple[str, Node, Any]]:
         """Yield (path, node, value) for every value whose node has CEL rules, outermost first."""
-        raise NotImplementedError
+        return _rules(self.root, obj, "")
+
+
+def strict_decoding_error(unknown: Iterable[str], *, kind: str = "", version: str = "") -> BadRequestError:
+    """Make the refusal of ``fieldValidation=Strict``: every unknown field, in one message."""
+    listed = ", ".join(f'unknown field "{path}"' for path in unknown)
+    which = f"{kind} in version {version!r} cannot be handled as a {kind}: ".replace("'", '"') if kind else ""
+    return BadRequestError(f"{which}strict decoding error: {listed}")
+
+
+def _rules(node: Node, value: Any, path: str) -> Iterator[tuple[str, Node, Any]]:
+    if not node.holds_rules:
+        return
+    if node.rules:
+        yield path, node, value
+    for child, each, below in marks.children(node, value, path):
+        yield from _rules(child, each, below)
