@@ -49,7 +49,7 @@ class Access:
         certificates = Certificates.open_folder(folder, clock=clock, hosts=hosts)
         tokens = Tokens.open_folder(folder, clock=clock)
         authorizer = Rbac(storage)
-        authenticator = RequestAuthenticator(tokens, authorizer)
+        authenticator = RequestAuthenticator(tokens, authorizer, clock=clock)
         return cls(
             certificates=certificates,
             tokens=tokens,
@@ -57,9 +57,10 @@ class Access:
             authorizer=authorizer,
             sealer=AesSealer.open_folder(folder),
             admitters=(EscalationGuard(authorizer),),
-            reviewers=reviewers(authorizer, authenticator, tokens),
+            reviewers=reviewers(authorizer, tokens),
         )
 
     def close(self) -> None:
-        """Stop following RBAC objects."""
+        """Stop following RBAC objects, and remove the certificates of the in-memory mode."""
         self.authorizer.close()
+        self.certificates.close()

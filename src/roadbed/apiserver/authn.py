@@ -1,55 +1,268 @@
 """Who a request comes from: bearer tokens, client certificates, impersonation.
 
-Called for every HTTP request by ``asgi``; pure lookups, nothing awaits.
+``asgi`` asks for every HTTP request, the in-process transport for its impersonations; everything is a
+lookup in memory and nothing waits. Static tokens are kept as hashes (the file ``tokens`` holds lines of
+``SHA-256, user, groups``); the admin's own stands beside it in ``admin.token``, for the kubeconfig writer.
+Signed tokens (``issue``) are not kept at all: they carry their user and end by themselves. Restarting does
+not end them; deleting ``token.key`` does.
 """
 
 from __future__ import annotations
 
-from datetime import datetime
+import base64
+import hashlib
+import hmac
+import secrets
+from datetime import datetime, timedelta
+from functools import lru_cache
 from pathlib import Path
+from urllib.parse import unquote
 
-from roadbed.apimachinery.request import User
+import orjson
+from cryptography import x509
+from cryptography.x509.oid import NameOID
 
-from .authz import Rbac
-from .ports import Clock, Credentials
+from roadbed.apimachinery.errors import BadRequestError, UnauthorizedError
+from roadbed.apimachinery.request import Object, User
+
+from . import keyfiles
+from .authz import MASTERS, Rbac, forbidden
+from .ports import Attributes, Clock, Credentials
+from .rules import EVERYTHING, missing
+
+AUTHENTICATED = "system:authenticated"
+UNAUTHENTICATED = "system:unauthenticated"
+ANONYMOUS = User("system:anonymous", (UNAUTHENTICATED,))
+ADMIN = User("admin", (MASTERS, AUTHENTICATED))
+SERVICE_ACCOUNT = "system:serviceaccount:"
+
+_SIGNED = "rb1."  # tells a signed token from a static one, and the version of its form
+_MAX_TOKEN = 8_192  # characters; longer is no token of ours and not worth hashing
 
 
 class Tokens:
-    """Bearer tokens: static ones, kept as hashes, and short-lived signed ones."""
+    """Bearer tokens: static ones, known by their hashes, and short-lived signed ones."""
 
-    admin_token: str
+    def __init__(self, signing_key: bytes, admin_token: str, *, clock: Clock, folder: Path | None) -> None:
+        self.admin_token = admin_token
+        self._key = signing_key
+        self._clock = clock
+        self._folder = folder
+        self._static: dict[str, User] = {}
+        if folder is not None and (folder / "tokens").exists():
+            self._static = _read_static(folder / "tokens")
+        self._static[_digest(admin_token)] = ADMIN
 
     @classmethod
     def open_folder(cls, folder: Path | None, *, clock: Clock) -> Tokens:
-        """Read or make the token files in ``folder``; None keeps them in memory."""
-        raise NotImplementedError
+        """Read or make the token files in ``folder``; None keeps them in memory.
+
+        Raises:
+            KeyFileError: a file is damaged, unreadable or open to others.
+        """
+        if folder is None:
+            return cls(secrets.token_bytes(32), secrets.token_urlsafe(32), clock=clock, folder=None)
+        key = keyfiles.read_or_make(folder / "token.key", lambda: secrets.token_hex(32).encode())
+        token = keyfiles.read_or_make(folder / "admin.token", lambda: secrets.token_urlsafe(32).encode())
+        try:
+            return cls(bytes.fromhex(key.decode()), token.decode().strip(), clock=clock, folder=folder)
+        except ValueError as error:
+            raise keyfiles.KeyFileError(
+                f"{folder / 'token.key'} is damaged; delete it to have a new one (that ends all portal sessions)"
+            ) from error
+
+    def create_static(self, user: User) -> str:
+        """Make a token that stands for ``user`` until its line is removed from ``tokens``; only its hash is kept."""
+        token = secrets.token_urlsafe(32)
+        self._static[_digest(token)] = user
+        if self._folder is not None:
+            kept = {key: value for key, value in self._static.items() if key != _digest(self.admin_token)}
+            keyfiles.write(self._folder / "tokens", _write_static(kept))
+        return token
 
     def issue(self, user: User, ttl_s: float) -> tuple[str, datetime]:
         """Give a signed token that stands for ``user`` until the time beside it."""
-        raise NotImplementedError
+        expires = (self._clock() + timedelta(seconds=ttl_s)).replace(microsecond=0)
+        claims = {**_user_json(user), "exp": int(expires.timestamp())}
+        payload = _base64(orjson.dumps(claims))
+        return f"{_SIGNED}{payload}.{_base64(self._sign(payload))}", expires
 
     def user_of(self, token: str) -> User:
         """Give whom a token stands for.
 
         Raises:
-            UnauthorizedError: unknown, changed or expired.
+            UnauthorizedError: unknown, changed or expired; the message does not say which.
         """
-        raise NotImplementedError
+        user = None
+        if len(token) <= _MAX_TOKEN:
+            user = self._signed(token) if token.startswith(_SIGNED) else self._static.get(_digest(token))
+        if user is None:
+            raise UnauthorizedError("Unauthorized")
+        return user
+
+    def _signed(self, token: str) -> User | None:
+        payload, _, signature = token[len(_SIGNED) :].partition(".")
+        if not hmac.compare_digest(
+            _base64(self._sign(payload)).encode(), signature.encode("utf-8", "surrogatepass")
+        ):
+            return None
+        claims = orjson.loads(
+            base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4))
+        )  # ours: the signature fits
+        if claims["exp"] <= self._clock().timestamp():
+            return None
+        return _user_of_json(claims)
+
+    def _sign(self, payload: str) -> bytes:
+        return hmac.digest(self._key, payload.encode("utf-8", "surrogatepass"), "sha256")
 
 
 class RequestAuthenticator:
     """The ``Authenticator`` of the API server."""
 
-    def __init__(self, tokens: Tokens, rbac: Rbac) -> None: ...
+    def __init__(self, tokens: Tokens, rbac: Rbac, *, clock: Clock) -> None:
+        self._tokens = tokens
+        self._rbac = rbac
+        self._clock = clock
 
     def authenticate(self, credentials: Credentials) -> User:
-        """Give the user behind the credentials; ``system:anonymous`` when there are none."""
-        raise NotImplementedError
+        """Give the user behind the credentials; ``system:anonymous`` when there are none.
+
+        A valid client certificate goes before a token, as in Kubernetes.
+
+        Raises:
+            UnauthorizedError: what was shown is not valid.
+        """
+        if credentials.certificate is not None:
+            user, expires = _certificate_user(credentials.certificate)
+            if user is not None and self._clock() <= expires:
+                return user
+        scheme, _, token = credentials.headers.get("authorization", "").partition(" ")
+        token = token.strip()
+        if scheme.lower() == "bearer" and token:
+            return self._tokens.user_of(token)
+        if credentials.certificate is not None:
+            raise UnauthorizedError("Unauthorized")
+        return ANONYMOUS
 
     def impersonated(self, user: User, credentials: Credentials) -> User:
-        """Give whom ``user`` asks to act as by ``Impersonate-*`` headers, or ``user``."""
-        raise NotImplementedError
+        """Give whom ``user`` asks to act as by ``Impersonate-*`` headers, or ``user``.
+
+        Raises:
+            ForbiddenError: ``user`` may not impersonate them.
+            BadRequestError: groups, uid or extras without a user.
+        """
+        asked = [name for name in credentials.headers if name.startswith("impersonate-")]
+        if not asked:
+            return user
+        headers = credentials.headers
+        groups = headers.get("impersonate-group", "")
+        other = User(
+            name=headers.get("impersonate-user", ""),
+            groups=tuple(groups.split("\n")) if groups else (),
+            uid=headers.get("impersonate-uid", ""),
+            extra={
+                unquote(name.removeprefix("impersonate-extra-")): tuple(headers[name].split("\n"))
+                for name in asked
+                if name.startswith("impersonate-extra-")
+            },
+        )
+        return self.act_as(user, other)
 
     def act_as(self, user: User, other: User) -> User:
-        """Give ``other`` with the groups that every such user has, if ``user`` may impersonate it (in process)."""
-        raise NotImplementedError
+        """Give ``other``, with the groups that every such user has, if ``user`` may impersonate it.
+
+        Stricter than Kubernetes in one point: ``system:masters``, which no role limits, is only lent to who
+        may do everything anyhow. So a portal that may impersonate any group still can't become root.
+
+        Raises:
+            ForbiddenError: ``user`` may not impersonate the name, a group, the uid or an extra.
+            BadRequestError: ``other`` has no name.
+        """
+        if not other.name:
+            raise BadRequestError(
+                "cannot impersonate groups, uid or extras without a user: set Impersonate-User"
+            )
+        for attributes in _impersonations(other):
+            self._rbac.check(user, attributes)
+        if MASTERS in other.groups and missing(self._rbac.rules_for(user, ""), EVERYTHING):
+            attributes = Attributes("impersonate", resource="groups", name=MASTERS)
+            raise forbidden(user, attributes, "only who may do everything may act as this group")
+        return User(other.name, _groups(other), other.uid, other.extra)
+
+
+def _impersonations(other: User) -> list[Attributes]:
+    """List what must be allowed to act as ``other``."""
+    parts = other.name.removeprefix(SERVICE_ACCOUNT).split(":")
+    if other.name.startswith(SERVICE_ACCOUNT) and len(parts) == 2:
+        asked = [Attributes("impersonate", resource="serviceaccounts", namespace=parts[0], name=parts[1])]
+    else:
+        asked = [Attributes("impersonate", resource="users", name=other.name)]
+    asked += [Attributes("impersonate", resource="groups", name=group) for group in other.groups]
+    group = "authentication.k8s.io"
+    if other.uid:
+        asked.append(Attributes("impersonate", group, "uids", name=other.uid))
+    asked += [
+        Attributes("impersonate", group, "userextras", subresource=key, name=value)
+        for key, values in other.extra.items()
+        for value in values
+    ]
+    return asked
+
+
+def _groups(other: User) -> tuple[str, ...]:
+    """Complete an impersonated user's groups as Kubernetes does."""
+    groups = other.groups
+    if not groups and other.name.startswith(SERVICE_ACCOUNT):
+        namespace = other.name.removeprefix(SERVICE_ACCOUNT).partition(":")[0]
+        groups = ("system:serviceaccounts", f"system:serviceaccounts:{namespace}")
+    if other.name == ANONYMOUS.name:
+        return groups if UNAUTHENTICATED in groups else (*groups, UNAUTHENTICATED)
+    known = AUTHENTICATED in groups or UNAUTHENTICATED in groups
+    return groups if known else (*groups, AUTHENTICATED)
+
+
+@lru_cache(maxsize=256)
+def _certificate_user(der: bytes) -> tuple[User | None, datetime]:
+    """Read CN and O of a certificate that TLS has verified; no CN means no user."""
+    certificate = x509.load_der_x509_certificate(der)
+    names = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+    groups = certificate.subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)
+    if not names or not names[-1].value:
+        return None, certificate.not_valid_after_utc
+    user = User(str(names[-1].value), (*(str(group.value) for group in groups), AUTHENTICATED))
+    return user, certificate.not_valid_after_utc
+
+
+def _user_json(user: User) -> Object:
+    extra = {key: list(values) for key, values in user.extra.items()}
+    members = {"user": user.name, "groups": list(user.groups), "uid": user.uid, "extra": extra}
+    return {name: value for name, value in members.items() if value}
+
+
+def _user_of_json(claims: Object) -> User:
+    extra = {key: tuple(values) for key, values in claims.get("extra", {}).items()}
+    return User(claims["user"], tuple(claims.get("groups", ())), claims.get("uid", ""), extra)
+
+
+def _write_static(users: dict[str, User]) -> bytes:
+    return b"".join(orjson.dumps({"sha256": key, **_user_json(user)}) + b"\n" for key, user in users.items())
+
+
+def _read_static(path: Path) -> dict[str, User]:
+    found: dict[str, User] = {}
+    for number, line in enumerate(keyfiles.read(path).splitlines(), start=1):
+        try:
+            claims = orjson.loads(line)
+            found[claims["sha256"]] = _user_of_json(claims)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise keyfiles.KeyFileError(f"{path} line {number} is damaged; remove that line") from error
+    return found
+
+
+def _digest(token: str) -> str:
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _base64(content: bytes) -> str:
+    return base64.urlsafe_b64encode(content).rstrip(b"=").decode()

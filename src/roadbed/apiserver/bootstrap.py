@@ -1,13 +1,219 @@
 """The roles and bindings that exist from the first start: Kubernetes' own, and those of our engines.
 
-The API server creates what is absent at start, through its own ``local`` transport as a system user.
+The API server creates what is absent at start, through its own ``local`` transport as a system user; what an
+operator changed stays changed (annotation ``rbac.authorization.kubernetes.io/autoupdate`` as in Kubernetes is
+not acted on). Roles that a plugin needs beyond these are objects like any other, with the label
+``rbac.roadbed.dev/aggregate-to-<engine>: "true"`` to reach an engine.
+
+Source: https://kubernetes.io/docs/reference/access-authn-authz/rbac/#default-roles-and-role-bindings
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 from roadbed.apimachinery.request import Object
+
+from .authz import GROUP
+
+READ = ("get", "list", "watch")
+WRITE = ("create", "update", "patch", "delete", "deletecollection")
+ADMINS = "roadbed:admins"
+"""The group of people who may do everything; unlike ``system:masters`` it is a role's doing and can be taken."""
+PORTAL = "system:portal"
+"""The user as which the portal works when it acts for nobody in particular."""
+
+_LABELS = {"kubernetes.io/bootstrapping": "rbac-defaults"}
+_AGGREGATE = f"{GROUP}/aggregate-to-"
+_ENGINE_AGGREGATE = "rbac.roadbed.dev/aggregate-to-"
+_EVENTS = ("", "events.k8s.io")
+_REVIEWS = "review.roadbed.dev"
+_CROSSPLANE = (
+    "apiextensions.crossplane.io",
+    "pkg.crossplane.io",
+    "protection.crossplane.io",
+    "ops.crossplane.io",
+)
+_AWS = tuple(
+    f"{service}aws{scope}.upbound.io"
+    for scope in (".m", "")
+    for service in ("", "ec2.", "iam.", "rds.", "s3.")
+)
 
 
 def policy() -> list[Object]:
-    """Give the ClusterRoles, ClusterRoleBindings (and Roles) to create where they are absent."""
-    raise NotImplementedError
+    """Give the ClusterRoles and ClusterRoleBindings to create where they are absent, roles first."""
+    roles = [*_kubernetes_roles(), *_platform_roles()]
+    bindings = [
+        _binding("cluster-admin", "cluster-admin", group="system:masters"),
+        _binding("system:discovery", "system:discovery", group="system:authenticated"),
+        _binding("system:basic-user", "system:basic-user", group="system:authenticated"),
+        _binding("system:public-info-viewer", "system:public-info-viewer", group="system:authenticated"),
+        _binding(
+            "system:public-info-viewer:anonymous", "system:public-info-viewer", group="system:unauthenticated"
+        ),
+        _binding("system:monitoring", "system:monitoring", group="system:monitoring"),
+        _binding("roadbed:admins", "cluster-admin", group=ADMINS),
+        _binding("roadbed:basic-user", "roadbed:basic-user", group="system:authenticated"),
+        _binding("system:portal", "system:portal", user=PORTAL),
+        *(
+            _binding(f"system:engine:{name}", f"system:engine:{name}", user=f"system:engine:{name}")
+            for name in _ENGINES
+        ),
+    ]
+    return [*roles, *bindings]
+
+
+def _kubernetes_roles() -> list[Object]:
+    health = ("/livez", "/readyz", "/healthz")
+    version = ("/version", "/version/")
+    discovery = (*health, *version, "/openapi", "/openapi/*", "/api", "/api/*", "/apis", "/apis/*")
+    below = tuple(f"{path}/*" for path in health)
+    myself = [
+        _rule(("create",), "authorization.k8s.io", "selfsubjectaccessreviews", "selfsubjectrulesreviews"),
+        _rule(("create",), "authentication.k8s.io", "selfsubjectreviews"),
+    ]
+    return [
+        _role("cluster-admin", _rule(("*",), "*", "*"), _paths(("*",), "*")),
+        _role("system:discovery", _paths(("get",), *discovery)),
+        _role("system:monitoring", _paths(("get",), "/metrics", "/metrics/slis", *health, *below)),
+        _role("system:basic-user", *myself),
+        _role("system:public-info-viewer", _paths(("get",), *health, *version)),
+        _aggregate("admin", f"{_AGGREGATE}admin"),
+        _aggregate("edit", f"{_AGGREGATE}edit", part_of=f"{_AGGREGATE}admin"),
+        _aggregate("view", f"{_AGGREGATE}view", part_of=f"{_AGGREGATE}edit"),
+        _role("system:aggregate-to-admin", *_admin_rules(), part_of=f"{_AGGREGATE}admin"),
+        _role("system:aggregate-to-edit", *_edit_rules(), part_of=f"{_AGGREGATE}edit"),
+        _role("system:aggregate-to-view", *_view_rules(), part_of=f"{_AGGREGATE}view"),
+    ]
+
+
+def _admin_rules() -> list[Object]:
+    return [
+        _rule(("create",), "authorization.k8s.io", "localsubjectaccessreviews"),
+        _rule((*READ, *WRITE), GROUP, "roles", "rolebindings"),
+    ]
+
+
+def _edit_rules() -> list[Object]:
+    return [
+        _rule(READ, "", "secrets"),
+        _rule(("impersonate",), "", "serviceaccounts"),
+        _rule(WRITE, "", "configmaps", "secrets", "serviceaccounts"),
+        _rule(("create",), "", "serviceaccounts/token"),
+        _rule(WRITE, _EVENTS, "events"),
+        _rule((*READ, *WRITE), "coordination.k8s.io", "leases"),
+    ]
+
+
+def _view_rules() -> list[Object]:
+    return [
+        _rule(READ, "", "configmaps", "serviceaccounts", "namespaces", "namespaces/status"),
+        _rule(READ, _EVENTS, "events"),
+    ]
+
+
+def _platform_roles() -> list[Object]:
+    """Give what Roadbed adds: what every user may ask, how roles reach managed resources, the portal."""
+    impersonation = [
+        _rule(("impersonate",), "", "users", "groups", "serviceaccounts"),
+        _rule(("impersonate",), "authentication.k8s.io", "uids", "userextras"),
+        _rule(("impersonate",), "authentication.k8s.io", "userextras/*"),
+    ]
+    projected = [
+        _rule(READ, "catalog.roadbed.dev", "*"),
+        _rule(("update", "patch"), "catalog.roadbed.dev", "*/status"),
+        _rule(READ, _CROSSPLANE, "*"),
+        _rule(READ, "apiextensions.k8s.io", "customresourcedefinitions"),
+        _rule(READ, "", "namespaces"),
+        _rule(("create", "patch", "update"), _EVENTS, "events"),
+    ]
+    managed = [_rule(READ, _AWS, "*")]
+    return [
+        _role("roadbed:basic-user", _rule(("create",), _REVIEWS, "portalsessions")),
+        _role("roadbed:aggregate-to-view", _rule(READ, _AWS, "*"), part_of=f"{_AGGREGATE}view"),
+        _role("roadbed:aggregate-to-edit", _rule(WRITE, _AWS, "*"), part_of=f"{_AGGREGATE}edit"),
+        _role("system:portal", *impersonation, *projected, *managed),
+        *(role for name, rules in _engine_rules().items() for role in _engine(name, rules)),
+    ]
+
+
+_ENGINES = ("core", "composition", "providers")
+
+
+def _engine_rules() -> Mapping[str, Sequence[Object]]:
+    """Give what each engine may, as narrow as its work allows.
+
+    ``core`` collects garbage of every kind, as Kubernetes' own collector does: it reads, patches owner
+    references and finalizers of, and deletes anything, but creates nothing. ``composition`` composes objects of
+    any kind that a Composition's author writes down, so it may write all of them; it may neither escalate, bind
+    nor impersonate, and who may write a Composition is the real gate. ``providers`` work on the cloud groups
+    listed here (others join by the aggregation label) and on the Secrets that managed resources name.
+    """
+    events = _rule(("create", "patch", "update"), _EVENTS, "events")
+    lease = _rule(("get", "create", "update", "patch"), "coordination.k8s.io", "leases")
+    discovery = _paths(("get",), "/api", "/api/*", "/apis", "/apis/*", "/openapi", "/openapi/*", "/version")
+    shared = [
+        events,
+        lease,
+        discovery,
+        _rule(("create",), "authorization.k8s.io", "selfsubjectaccessreviews"),
+    ]
+    changes = ("create", "update", "patch", "delete")
+    return {
+        "core": [
+            *shared,
+            _rule((*READ, "patch", "update", "delete", "deletecollection"), "*", "*"),
+            _rule(("update", "patch"), "", "namespaces/finalize", "namespaces/status"),
+        ],
+        "composition": [*shared, _rule((*READ, *changes), "*", "*")],
+        "providers": [
+            *shared,
+            _rule((*READ, *changes), _AWS, "*"),
+            _rule((*READ, *changes), "", "secrets"),
+            _rule(READ, "", "namespaces", "configmaps"),
+            _rule(READ, "apiextensions.k8s.io", "customresourcedefinitions"),
+            _rule(READ, _CROSSPLANE, "*"),
+        ],
+    }
+
+
+def _engine(name: str, rules: Sequence[Object]) -> list[Object]:
+    """Give an engine's role, open to what plugins add, and the role with our own rules in it."""
+    label = f"{_ENGINE_AGGREGATE}{name}"
+    return [
+        _aggregate(f"system:engine:{name}", label),
+        _role(f"system:engine:{name}:own", *rules, part_of=label),
+    ]
+
+
+def _role(name: str, *rules: Object, part_of: str = "") -> Object:
+    labels = {**_LABELS, part_of: "true"} if part_of else _LABELS
+    metadata = {"name": name, "labels": dict(labels)}
+    return {"apiVersion": f"{GROUP}/v1", "kind": "ClusterRole", "metadata": metadata, "rules": list(rules)}
+
+
+def _aggregate(name: str, label: str, part_of: str = "") -> Object:
+    selector: dict[str, Any] = {"clusterRoleSelectors": [{"matchLabels": {label: "true"}}]}
+    return {**_role(name, part_of=part_of), "aggregationRule": selector}
+
+
+def _binding(name: str, role: str, *, user: str = "", group: str = "") -> Object:
+    subject = {"apiGroup": GROUP, "kind": "User" if user else "Group", "name": user or group}
+    return {
+        "apiVersion": f"{GROUP}/v1",
+        "kind": "ClusterRoleBinding",
+        "metadata": {"name": name, "labels": dict(_LABELS)},
+        "roleRef": {"apiGroup": GROUP, "kind": "ClusterRole", "name": role},
+        "subjects": [subject],
+    }
+
+
+def _rule(verbs: Sequence[str], groups: str | Sequence[str], *resources: str) -> Object:
+    listed = [groups] if isinstance(groups, str) else list(groups)
+    return {"apiGroups": listed, "resources": list(resources), "verbs": list(verbs)}
+
+
+def _paths(verbs: Sequence[str], *urls: str) -> Object:
+    return {"nonResourceURLs": list(urls), "verbs": list(verbs)}

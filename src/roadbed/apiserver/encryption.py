@@ -46,7 +46,7 @@ class AesSealer:
         if folder is None:
             return cls({"k1": secrets.token_bytes(_KEY_BYTES)})
         path = folder / FILE_NAME
-        text = keyfiles.read_or_make(path, lambda: f"k1 {secrets.token_hex(_KEY_BYTES)}\n".encode())
+        text = keyfiles.read_or_make(path, f"k1 {secrets.token_hex(_KEY_BYTES)}\n".encode)
         return cls(_parse(path, text))
 
     def seal(self, plain: bytes, *, context: str) -> bytes:
