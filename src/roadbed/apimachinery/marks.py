@@ -8,37 +8,52 @@ Sources: k8s.io/apiextensions-apiserver/pkg/apiserver/schema/listtype and …/ob
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, Final
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from . import names
-from .causes import duplicate, go_json, invalid_value, required
+from .causes import duplicate, invalid_value, required
 from .errors import BadRequestError, Cause
 from .nodes import Node
 from .objectmeta import coerce
 
 
-def duplicates(node: Node, value: Any, path: str = "") -> Iterator[Cause]:
-    """Yield a cause for every item that repeats another in a set or map list, once per value."""
-    if not node.holds_marks:
-        return
-    if isinstance(value, list):
-        if len(value) > 1 and node.list_type == "set":
-            yield from _repeats(value, value, path)
-        elif node.list_type == "map":
-            yield from _map_repeats(node.list_keys, value, path)
-    for child, each, below in children(node, value, path):
-        yield from duplicates(child, each, below)
+def judge(node: Node, value: Any, *, lists: bool = True) -> list[Cause]:
+    """Give what is wrong with embedded resources and, unless ``lists`` is off, items that repeat.
+
+    A value that stands several times in a set, or a key in a map list, is reported once.
+    """
+    found: list[Cause] = []
+    _judge(node, value, "", found, lists)
+    return found
 
 
-def embedded(node: Node, value: Any, path: str = "") -> Iterator[Cause]:
-    """Yield what is wrong with type and metadata of every embedded resource."""
-    if not node.holds_marks:
-        return
-    if node.embedded_resource and isinstance(value, dict):
-        yield from _embedded(value, path)
-    for child, each, below in children(node, value, path):
-        yield from embedded(child, each, below)
+def has_repeats(node: Node, value: Any) -> bool:
+    """Say whether any set or map list below has repeated items."""
+    return any(cause.reason == "FieldValueDuplicate" for cause in judge(node, value))
+
+
+def _judge(node: Node, value: Any, path: str, found: list[Cause], lists: bool) -> None:
+    """Visit only what lies on the way to a mark."""
+    kind = type(value)
+    if kind is dict:
+        if node.embedded_resource:
+            found += _embedded(value, path)
+        properties: Mapping[str, Node | None] = node.properties
+        for name, each in value.items():
+            child = properties.get(name)
+            if child is not None and child.holds_marks:
+                _judge(child, each, f"{path}.{name}" if path else name, found, lists)
+            elif child is None and node.additional is not None and node.additional.holds_marks:
+                _judge(node.additional, each, f"{path}[{name}]", found, lists)
+    elif kind is list:
+        if lists and node.list_type == "map":
+            found += _map_repeats(node.list_keys, value, path)
+        elif lists and node.list_type == "set" and len(value) > 1:
+            found += _repeats(value, path)
+        if node.items is not None and node.items.holds_marks:
+            for index, each in enumerate(value):
+                _judge(node.items, each, f"{path}[{index}]", found, lists)
 
 
 def children(node: Node, value: Any, path: str) -> Iterator[tuple[Node, Any, str]]:
@@ -55,26 +70,35 @@ def children(node: Node, value: Any, path: str) -> Iterator[tuple[Node, Any, str
             yield node.items, each, f"{path}[{index}]"
 
 
-_UNSPECIFIED: Final[dict[str, Any]] = {}
-
-
-def _map_repeats(keys: tuple[str, ...], value: list[Any], path: str) -> Iterator[Cause]:
+def _map_repeats(keys: tuple[str, ...], value: list[Any], path: str) -> list[Cause]:
     for index, item in enumerate(value):
-        if item is not None and not isinstance(item, dict):
+        if type(item) is not dict and item is not None:
             detail = "must be an object for an array of list-type map"
-            yield invalid_value(f"{path}[{index}]", item, detail)
-            return
-    found = [{key: item[key] for key in keys if key in item} if item else _UNSPECIFIED for item in value]
-    yield from _repeats(found, found, path)
+            return [invalid_value(f"{path}[{index}]", item, detail)]
+    if len(value) < 2:
+        return []
+    found = [{key: item[key] for key in keys if key in item} if item else {} for item in value]
+    return _repeats(found, path)
 
 
-def _repeats(items: list[Any], shown: list[Any], path: str) -> Iterator[Cause]:
+def _repeats(items: list[Any], path: str) -> list[Cause]:
     seen: dict[Any, int] = {}
+    found: list[Cause] = []
     for index, item in enumerate(items):
-        key = go_json(item) if isinstance(item, dict | list) else (type(item), item)
-        seen[key] = seen.get(key, 0) + 1
-        if seen[key] == 2:  # a third copy is not reported again
-            yield duplicate(f"{path}[{index}]", shown[index])
+        key = _identity(item)
+        seen[key] = times = seen.get(key, 0) + 1
+        if times == 2:  # a third copy is not reported again
+            found.append(duplicate(f"{path}[{index}]", item))
+    return found
+
+
+def _identity(item: Any) -> Any:
+    """Give something hashable that is equal for equal JSON; the type keeps true and 1 apart."""
+    if type(item) is dict:
+        return tuple(sorted((name, _identity(each)) for name, each in item.items()))
+    if type(item) is list:
+        return (list, *map(_identity, item))
+    return (type(item).__name__, item)
 
 
 def _embedded(value: dict[str, Any], path: str) -> Iterator[Cause]:

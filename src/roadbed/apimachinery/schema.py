@@ -11,14 +11,14 @@ Source: https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/cust
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from . import marks
 from .causes import invalid
 from .defaulting import copy_json, default_object
 from .errors import BadRequestError, Cause
+from .fastpath import quick_check
 from .nodes import Node, Resolver, compile_node
 from .pruning import prune
 from .request import Object
@@ -28,11 +28,14 @@ from .validation import UNCORRELATED, validate_value
 __all__ = ["Node", "Schema", "check_structural", "copy_json", "invalid", "strict_decoding_error"]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Schema:
-    """The schema of whole objects of one kind and version."""
+    """The schema of whole objects of one kind and version; never changes once compiled."""
 
-    root: Node
+    __slots__ = ("_quick_check", "root")
+
+    def __init__(self, root: Node) -> None:
+        self.root = root
+        self._quick_check: Callable[[Any], bool] | None = None  # made when first asked: many never are
 
     @classmethod
     def compile(cls, openapi: Mapping[str, Any], *, resolve: Resolver | None = None) -> Schema:
@@ -65,11 +68,14 @@ class Schema:
         With ``old``, violations inside values that did not change are left out (ratcheting), as are
         repeated list items where ``old`` had some too.
         """
-        found = validate_value(self.root, obj, old=UNCORRELATED if old is None else old)
+        if self._quick_check is None:
+            self._quick_check = quick_check(self.root)
+        found: list[Cause] = []
+        if not self._quick_check(obj):
+            found = validate_value(self.root, obj, old=UNCORRELATED if old is None else old)
         if self.root.holds_marks:
-            found += marks.embedded(self.root, obj)
-            if old is None or not any(marks.duplicates(self.root, old)):
-                found += marks.duplicates(self.root, obj)
+            wants_lists = old is None or not marks.has_repeats(self.root, old)
+            found += marks.judge(self.root, obj, lists=wants_lists)
         return found
 
     def unknown_fields(self, obj: Object) -> list[str]:

@@ -138,10 +138,10 @@ def _check_string(checks: Checks, value: str, path: str, found: _Findings) -> No
     elif checks.min_length is not None and len(value) < checks.min_length:
         _refuse(found, path, value, f"should be at least {checks.min_length} chars long")
     elif checks.pattern:
-        matcher, problem = _matcher(checks.pattern)
-        if matcher is None:
+        search, problem = matcher(checks.pattern)
+        if search is None:
             _refuse(found, path, value, f"should match '{checks.pattern}, but pattern is invalid: {problem}'")
-        elif not matcher(value):
+        elif not search(value):
             _refuse(found, path, value, f"should match '{checks.pattern}'")
     check = check_of(checks.format) if checks.format else None
     if check is not None and not check(value):
@@ -149,7 +149,8 @@ def _check_string(checks: Checks, value: str, path: str, found: _Findings) -> No
 
 
 @lru_cache(2048)
-def _matcher(pattern: str) -> tuple[Callable[[str], Any] | None, str]:
+def matcher(pattern: str) -> tuple[Callable[[str], Any] | None, str]:
+    """Give the search function of a pattern, or why there is none."""
     options = re2.Options()
     options.log_errors = False
     try:
