@@ -2,8 +2,8 @@
 
 Run by a developer, never by users or tests: ``python tools/generate_kubernetes.py``. Writes
 ``src/roadbed/apis/kubernetes/schemas.json.xz`` (OpenAPI v3 schemas with their ``x-kubernetes-*`` facts,
-without prose) and ``descriptors.pb.xz`` (a FileDescriptorSet of the ``generated.proto`` files). Both are
-deterministic: the same release gives the same bytes.
+without prose), ``descriptors.pb.xz`` (a FileDescriptorSet of the ``generated.proto`` files) and
+``messages.json.xz`` (what the Go types say of those messages' JSON form). All are deterministic: the same release gives the same bytes.
 
 Needs ``go`` on the PATH (only to download modules; nothing is built) and ``grpcio-tools`` in the running
 Python for its protoc, for example from a throw-away virtual environment.
@@ -14,6 +14,7 @@ from __future__ import annotations
 import json
 import lzma
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -92,6 +93,46 @@ def descriptors(modules: dict[str, Path]) -> bytes:
         return target.read_bytes()
 
 
+_STRUCT = re.compile(r"^type (\w+) struct \{\n(.*?)^\}", re.MULTILINE | re.DOTALL)
+_SLICE = re.compile(r"^type (\w+) \[\]", re.MULTILINE)
+_FIELD = re.compile(
+    r'^\t(?:\w+[ \t]+)?(\*?)\S+[ \t]+`[^`]*?json:"([^"]*)"[^`]*?protobuf:"[^"]*?name=(\w+)', re.MULTILINE
+)
+
+
+def messages(modules: dict[str, Path]) -> bytes:
+    """Give what JSON makes of each message where the descriptor can't say: names, omission, inlining.
+
+    By message, by field name: the JSON name, then letters: ``p`` a pointer (present means said), ``o``
+    omitted when empty, ``i`` inlined. A message that JSON writes as a bare list is the string ``list``.
+    """
+    found: dict[str, Any] = {}
+    for module, source in modules.items():
+        for proto in sorted(source.rglob("generated.proto")):
+            package = f"{module}/{proto.parent.relative_to(source)}".replace("/", ".").replace("-", "_")
+            texts = [
+                path.read_text()
+                for path in sorted(proto.parent.glob("*.go"))
+                if not path.name.endswith("_test.go") and "generated" not in path.name
+            ]
+            for text in texts:
+                for name, body in _STRUCT.findall(text):
+                    if fields := dict(_field(*match) for match in _FIELD.findall(body)):
+                        found[f"{package}.{name}"] = fields
+                found.update({f"{package}.{name}": "list" for name in _SLICE.findall(text)})
+    return json.dumps(found, separators=(",", ":"), sort_keys=True).encode()
+
+
+def _field(pointer: str, tag: str, proto_name: str) -> tuple[str, list[str]]:
+    json_name, *options = tag.split(",")
+    letters = "p" if pointer else ""
+    if "omitempty" in options or "omitzero" in options:
+        letters += "o"
+    if "inline" in options or not json_name:
+        letters += "i"
+    return proto_name, [json_name, letters]
+
+
 def pack(name: str, content: bytes) -> int:
     """Write one compressed file; gives its size."""
     packed = lzma.compress(content, preset=9 | lzma.PRESET_EXTREME)
@@ -107,6 +148,7 @@ def main() -> None:
     modules = {module: download(module, staging) for module in PROTO_MODULES}
     total = pack("schemas.json.xz", schemas(kubernetes))
     total += pack("descriptors.pb.xz", descriptors(modules))
+    total += pack("messages.json.xz", messages(modules))
     if total > BUDGET_BYTES:
         sys.exit(f"{total:,} bytes are over the budget of {BUDGET_BYTES:,}")
 

@@ -28,7 +28,7 @@ MAX_SESSION_S = 12 * 3600.0
 Answer = Callable[[Object, User], Object]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class FunctionReviewer:
     """A reviewer that is one function from question and user to the ``status``."""
 

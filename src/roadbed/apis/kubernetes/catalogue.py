@@ -71,6 +71,13 @@ class Builtins:
         """The serialised ``FileDescriptorSet`` of Kubernetes' ``generated.proto`` files."""
         return lzma.decompress(files(__package__).joinpath("descriptors.pb.xz").read_bytes())
 
+    @cached_property
+    def messages(self) -> dict[str, Any]:
+        """What JSON makes of each protobuf message, by full name; ``tools/generate_kubernetes.py`` says how."""
+        packed = files(__package__).joinpath("messages.json.xz").read_bytes()
+        found: dict[str, Any] = orjson.loads(lzma.decompress(packed))
+        return found
+
 
 @cache
 def load() -> Builtins:
