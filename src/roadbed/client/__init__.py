@@ -10,8 +10,9 @@ from pathlib import Path
 from .client import Client
 from .informer import Change, Informer
 from .interface import Transport
+from .kubeconfig import Login, write_kubeconfig
 
-__all__ = ["Change", "Client", "Informer", "Transport", "connect"]
+__all__ = ["Change", "Client", "Informer", "Login", "Transport", "connect", "write_kubeconfig"]
 
 
 def connect(kubeconfig: Path, *, context: str = "", field_manager: str = "roadbed") -> Client:

@@ -5,8 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -41,7 +40,7 @@ class Addresses:
     signin_url: str
     kubeconfig: Path
     notices: tuple[str, ...] = ()
-    figures: Mapping[str, float] = field(default_factory=dict)
+    ready_s: float = 0.0
 
 
 class Platform(Protocol):

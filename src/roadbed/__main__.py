@@ -1,0 +1,36 @@
+"""The ``roadbed`` command: hands the command line what it may not import, and runs it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from roadbed.interfaces.cli import Platform, UpOptions
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; gives its exit code."""
+    from roadbed.interfaces.cli.main import main as run
+
+    return run(argv, platforms=_platform)
+
+
+def _platform(options: UpOptions) -> Platform:
+    # Only `up` needs the servers and engines: every other command starts without importing them.
+    from roadbed.app import Platform as Running
+    from roadbed.settings import Settings
+
+    return Running(
+        Settings(
+            data_dir=options.data_dir,
+            host=options.host,
+            api_port=options.api_port,
+            portal_port=options.portal_port,
+            demo=options.demo,
+            in_memory=options.in_memory,
+        )
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
