@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import zlib
 from collections import deque
 from collections.abc import Sequence
 from contextlib import closing, suppress
@@ -37,7 +38,7 @@ VACUUM_PAGES = 512  # per slice: 2 MiB, a few milliseconds
 # A burst grows the WAL; it is cut back to this once its pages are in the file.
 WAL_LIMIT_BYTES = 32 * 1024 * 1024
 
-_COLUMNS = 5
+_COLUMNS = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +196,7 @@ class Database:
             )
         ((verdict, *_), *_) = self._connection.execute("PRAGMA quick_check(1)").fetchall()
         if verdict != "ok":
-            raise _corrupt(self.path, str(verdict))
+            raise _corrupt(self.path, " ".join(str(verdict).split()))
 
     def _migrate(self) -> None:
         schema = self._pragma("user_version")
@@ -214,7 +215,9 @@ class Database:
         events: deque[Event] = deque(maxlen=max_events)
         since = newest = compacted
         with closing(self._connection.execute(self._sql["whole_log"])) as rows:
-            for revision, key, value, is_delete, replaced in rows:
+            for revision, key, value, is_delete, replaced, checksum in rows:
+                if _checksum(key, value) != checksum:
+                    raise _corrupt(self.path, f"revision {revision} fails its checksum")
                 newest = max(newest, revision)
                 previous = records.pop(key, None)
                 if not is_delete:
@@ -232,7 +235,8 @@ class Database:
         values: list[object] = []
         for write in rows:
             previous = write.previous.revision if write.previous else None
-            values += (write.revision, write.key, write.value, write.is_delete, previous)
+            checksum = _checksum(write.key, write.value)
+            values += (write.revision, write.key, write.value, write.is_delete, previous, checksum)
         row = f"({', '.join('?' * _COLUMNS)})"
         statement = self._sql["append"] + f", {row}" * (len(rows) - 1)
         self._connection.execute(statement, values)
@@ -294,6 +298,10 @@ def _writing_error(path: Path, error: sqlite3.Error, verb: str = "write to") -> 
         sqlite3.SQLITE_CORRUPT: "stop Roadbed and restore a backup",
     }.get(_code(error), "look at the disk and the kernel's log, then try again")
     return StorageUnavailableError(f"cannot {verb} the store {path}: {error}; nothing was stored; {advice}")
+
+
+def _checksum(key: str, value: bytes) -> int:
+    return zlib.crc32(value, zlib.crc32(key.encode()))
 
 
 def _code(error: sqlite3.Error) -> int:

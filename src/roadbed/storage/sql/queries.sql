@@ -1,11 +1,11 @@
 -- name: append
 -- Adds writes to the log. The caller repeats the row of placeholders, so that a batch is one statement:
 -- one atomic step, one release of the interpreter lock (see Database.append).
-INSERT INTO log (revision, key, value, is_delete, previous) VALUES (?, ?, ?, ?, ?);
+INSERT INTO log (revision, key, value, is_delete, previous, checksum) VALUES (?, ?, ?, ?, ?, ?);
 
 -- name: whole_log
 -- Everything, oldest first: what recovery needs to build current values and recent events in one scan.
-SELECT revision, key, value, is_delete, previous FROM log ORDER BY revision;
+SELECT revision, key, value, is_delete, previous, checksum FROM log ORDER BY revision;
 
 -- name: events
 -- One page of history after :after up to :upto, with what each write replaced, for keys in

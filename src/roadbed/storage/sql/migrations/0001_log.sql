@@ -6,7 +6,8 @@ CREATE TABLE log (
     key TEXT NOT NULL,
     value BLOB NOT NULL,
     is_delete INTEGER NOT NULL,
-    previous INTEGER -- the revision that this write replaced or removed; NULL for a creation
+    previous INTEGER, -- the revision that this write replaced or removed; NULL for a creation
+    checksum INTEGER NOT NULL -- CRC-32 of key and value: SQLite checks its pages' structure, not their content
 );
 
 -- One row. History up to and including `compacted` is forgotten; the rows up to `swept` are gone already.
