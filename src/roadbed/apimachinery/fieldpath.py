@@ -84,9 +84,7 @@ def text_of(segments: Sequence[Segment]) -> str:
     """Give the path of segments, in the form that ``parse`` reads."""
     written = []
     for segment in segments:
-        if isinstance(segment, int):
-            written.append(f"[{segment}]")
-        elif segment == WILDCARD or "." in segment:
+        if isinstance(segment, int) or segment == WILDCARD or "." in segment:
             written.append(f"[{segment}]")
         else:
             written.append(f".{segment}")

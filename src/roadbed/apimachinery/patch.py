@@ -123,14 +123,14 @@ class _Patching:
                 raise _DoesNotApplyError(f"Unexpected kind: {kind or 'unknown'}")
 
     def _container(self, pointer: str, kind: str) -> tuple[Any, str]:
-        """Give the object or list that holds the pointer's last token, and that token."""
-        tokens = [token.replace("~1", "/").replace("~0", "~") for token in pointer.split("/")]
+        """Give the object or list that holds the last part of a pointer, and that part."""
+        tokens = [part.replace("~1", "/").replace("~0", "~") for part in pointer.split("/")]
         holder = self.document
-        for token in tokens[1:-1]:
+        for part in tokens[1:-1]:
             if isinstance(holder, dict):
-                holder = holder.get(token)
+                holder = holder.get(part)
             else:
-                index = _index(token, len(holder)) if isinstance(holder, list) else None
+                index = _index(part, len(holder)) if isinstance(holder, list) else None
                 holder = holder[index] if index is not None else None
         if len(tokens) < 2 or not isinstance(holder, dict | list):
             raise _DoesNotApplyError(
@@ -139,39 +139,39 @@ class _Patching:
         return holder, tokens[-1]
 
     def _get(self, pointer: str, kind: str) -> Any:
-        holder, token = self._container(pointer, kind)
+        holder, last = self._container(pointer, kind)
         if isinstance(holder, dict):
-            return holder.get(token)
-        index = _index(token, len(holder))
+            return holder.get(last)
+        index = _index(last, len(holder))
         if index is None:
-            raise _DoesNotApplyError(f"error in {kind} for path: '{pointer}': {_bad_index(token)}")
+            raise _DoesNotApplyError(f"error in {kind} for path: '{pointer}': {_bad_index(last)}")
         return holder[index]
 
     def _add(self, pointer: str, value: Any, kind: str) -> None:
-        holder, token = self._container(pointer, kind)
+        holder, last = self._container(pointer, kind)
         if isinstance(holder, dict):
-            holder[token] = value
-        elif token == "-":
+            holder[last] = value
+        elif last == "-":
             holder.append(value)
         else:
-            index = _index(token, len(holder) + 1)
+            index = _index(last, len(holder) + 1)
             if index is None:
-                raise _DoesNotApplyError(f"error in {kind} for path: '{pointer}': {_bad_index(token)}")
+                raise _DoesNotApplyError(f"error in {kind} for path: '{pointer}': {_bad_index(last)}")
             holder.insert(index, value)
 
     def _remove(self, pointer: str) -> None:
-        holder, token = self._container(pointer, "remove")
+        holder, last = self._container(pointer, "remove")
         if isinstance(holder, dict):
-            if token not in holder:
+            if last not in holder:
                 raise _DoesNotApplyError(
-                    f"error in remove for path: '{pointer}': Unable to remove nonexistent key: {token}: "
+                    f"error in remove for path: '{pointer}': Unable to remove nonexistent key: {last}: "
                     f"{_MISSING}"
                 )
-            del holder[token]
+            del holder[last]
             return
-        index = _index(token, len(holder))
+        index = _index(last, len(holder))
         if index is None:
-            raise _DoesNotApplyError(f"error in remove for path: '{pointer}': {_bad_index(token)}")
+            raise _DoesNotApplyError(f"error in remove for path: '{pointer}': {_bad_index(last)}")
         del holder[index]
 
     def _replace(self, pointer: str, value: Any) -> None:
@@ -180,11 +180,11 @@ class _Patching:
                 raise _DoesNotApplyError("replace operation value must be object or array")
             self.document = value
             return
-        holder, token = self._container(pointer, "replace")
+        holder, last = self._container(pointer, "replace")
         if isinstance(holder, dict):
-            holder[token] = value
+            holder[last] = value
             return
-        index = _index(token, len(holder))
+        index = _index(last, len(holder))
         if index is None:
             raise _DoesNotApplyError(
                 f"replace operation does not apply: doc is missing key: {pointer}: {_MISSING}"
@@ -219,17 +219,17 @@ def _value(operation: Mapping[str, Any]) -> Any:
     return copy_json(operation.get("value"))
 
 
-def _index(token: str, length: int) -> int | None:
-    """Give the position a token names in a list of that length, negative ones from the end, else None."""
-    if not _INDEX.fullmatch(token):
+def _index(last: str, length: int) -> int | None:
+    """Give the position that a part names in a list of that length, negative ones from the end, else None."""
+    if not _INDEX.fullmatch(last):
         return None
-    index = int(token)
+    index = int(last)
     if not -length <= index < length:
         return None
     return index + length if index < 0 else index
 
 
-def _bad_index(token: str) -> str:
-    if _INDEX.fullmatch(token):
-        return f"Unable to access invalid index: {int(token)}: invalid index referenced"
-    return f"value was not a proper array index: '{token}'"
+def _bad_index(last: str) -> str:
+    if _INDEX.fullmatch(last):
+        return f"Unable to access invalid index: {int(last)}: invalid index referenced"
+    return f"value was not a proper array index: '{last}'"
