@@ -67,11 +67,11 @@ class Reader:
                 raise invalid(path, value, "must be an object")
             yield Reader(value, path)
 
-    def _typed(self, name: str, kind: type, default: Any) -> Any:
+    def _typed(self, name: str, kind: type[str | dict[str, Any] | list[Any]], default: Any) -> Any:
         value = self.value.get(name)
         if value is None:
             return default
         if not isinstance(value, kind):
-            wanted = {str: "a string", dict: "an object", list: "an array"}[kind]
-            raise invalid(self.at(name), value, f"must be {wanted}")
+            wanted = {"str": "a string", "dict": "an object", "list": "an array"}
+            raise invalid(self.at(name), value, f"must be {wanted[kind.__name__]}")
         return value

@@ -97,7 +97,7 @@ def put(obj: Any, path: Path, value: Any) -> None:
         elif not isinstance(parent, dict):
             raise PathError(f"{render(path[:position])} is not an object")
         if position == last:
-            parent[segment] = value  # type: ignore[index]
+            parent[segment] = value
             return
         parent = _step(parent, segment, path[position + 1])
 

@@ -147,7 +147,7 @@ def _holds(check: Check, observed: Object) -> bool:
         return True
     if check.type == "MatchCondition":
         kind, status = check.expected
-        return condition_status(observed, kind) == status
+        return bool(condition_status(observed, kind) == status)
     value = paths.get(observed, check.path)
     if check.type == "NonEmpty":
         return True
