@@ -1,0 +1,10 @@
+"""Forms made from JSON schemas: a schema and a value become fields, fields sent back become a value.
+
+Everything here is a pure function of JSON; HTML, requests and the API server are not its business.
+"""
+
+from .model import Alternative, Field, build
+from .placing import place
+from .reading import read
+
+__all__ = ["Alternative", "Field", "build", "place", "read"]

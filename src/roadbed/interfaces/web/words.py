@@ -1,0 +1,101 @@
+"""Small words: ages, labels and counts as people read them. Pure functions, used as template filters."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+
+_UNITS = ((31_536_000, "y"), (86_400, "d"), (3_600, "h"), (60, "m"), (1, "s"))
+_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
+_ACRONYMS = frozenset(
+    [
+        "api",
+        "arn",
+        "aws",
+        "cidr",
+        "cpu",
+        "db",
+        "dns",
+        "gb",
+        "gib",
+        "http",
+        "https",
+        "iam",
+        "id",
+        "ip",
+        "kms",
+        "mb",
+        "mib",
+        "os",
+        "rds",
+        "s3",
+        "sql",
+        "ssh",
+        "ssl",
+        "tls",
+        "ttl",
+        "uid",
+        "url",
+        "vm",
+        "vpc",
+        "yaml",
+    ]
+)
+_SPELLED = {"gb": "GB", "gib": "GiB", "mb": "MB", "mib": "MiB", "ids": "IDs"}
+
+
+def parse_time(text: str) -> datetime | None:
+    """Read a Kubernetes time stamp; None when it is not one."""
+    try:
+        found = datetime.fromisoformat(text)
+    except (TypeError, ValueError):
+        return None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def age(text: str, now: datetime) -> str:
+    """Give the time since ``text`` in one or two units: ``45s``, ``12m``, ``3h20m``, ``12d``."""
+    then = parse_time(text)
+    if then is None:
+        return ""
+    seconds = max(0, int((now - then).total_seconds()))
+    for position, (size, unit) in enumerate(_UNITS):
+        count, rest = divmod(seconds, size)
+        if count:
+            # A second unit says something only while the first is small.
+            if unit in "hm" and count < 10 and position + 1 < len(_UNITS):
+                smaller, small_unit = _UNITS[position + 1]
+                if unit == "h" and rest // smaller:
+                    return f"{count}{unit}{rest // smaller}{small_unit}"
+            return f"{count}{unit}"
+    return "0s"
+
+
+def label(name: str) -> str:
+    """Make a field's name readable: ``storageGB`` → ``Storage GB``, ``vpcId`` → ``VPC ID``."""
+    words = _WORD.findall(name)
+    spelled = [_word(word) for word in words]
+    if not spelled:
+        return name
+    first = spelled[0]
+    return " ".join([first if first.isupper() else first[:1].upper() + first[1:], *spelled[1:]])
+
+
+def _word(word: str) -> str:
+    lowered = word.lower()
+    if lowered in _SPELLED:
+        return _SPELLED[lowered]
+    return lowered.upper() if lowered in _ACRONYMS else lowered
+
+
+def count(number: int, noun: str, plural: str = "") -> str:
+    """Give ``1 resource``, ``2 resources``, with thousands set apart."""
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def shorten(text: str, limit: int) -> str:
+    """Cut a text at a word, with an ellipsis, so that it has at most ``limit`` characters."""
+    if len(text) <= limit:
+        return text
+    cut = text[: limit - 1]
+    return (cut.rsplit(" ", 1)[0] if " " in cut[limit // 2 :] else cut) + "…"
