@@ -1,16 +1,33 @@
 """The OpenAPI v3 documents that clients fetch before they create, apply, diff or explain.
 
-``asgi`` hands ``/openapi/v3`` and what is below it to ``OpenApi``; documents are built on first request and
-kept until the served kinds change.
+``asgi`` hands ``/openapi/v3`` and what is below it to ``OpenApi``. The index names each group version with a
+hash of its content; clients keep a document until its hash changes, so a document is built only when asked for
+and kept until its kinds change. Paths carry what clients look for (which verbs a kind has, which patches, the
+parameters dryRun, fieldValidation and so on) and no more. Runs on the event loop; building the largest
+document takes a few milliseconds.
+
+Source: https://kubernetes.io/docs/concepts/overview/kubernetes-api/#openapi-v3
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any, Protocol
+from dataclasses import dataclass, field
+from typing import Any, Final, Protocol
+
+import orjson
 
 from roadbed.apimachinery.gvk import Resource
+from roadbed.apimachinery.request import APPLY_PATCH, JSON_PATCH, MERGE_PATCH, STRATEGIC_PATCH
+from roadbed.apis.kubernetes import load
+
+from . import operations
+
+ROOT: Final = "/openapi/v3"
+_REF: Final = "#/components/schemas/"
+_META: Final = "io.k8s.apimachinery.pkg.apis.meta.v1."
+_YEAR_S: Final = 365 * 24 * 3600
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,18 +53,186 @@ class RegistryView(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """One answer: 200 with a body, or 304 without. ``headers`` hold ETag, Cache-Control and so on."""
+    """One answer: 200 with a body, 301 to the document's present address, or 304 without a body.
+
+    ``headers`` hold Content-Type, ETag, Cache-Control and so on, as sent.
+    """
 
     status: int
     body: bytes
     headers: Mapping[str, str]
 
 
+@dataclass(slots=True)
+class _Version:
+    """One group version: its kinds, their hash, and the document once somebody asked for it."""
+
+    kinds: list[Published]
+    hash: str
+    document: bytes = field(default=b"")
+
+
 class OpenApi:
     """Serves ``/openapi/v3`` and ``/openapi/v3/<group version>``."""
 
-    def __init__(self, registry: RegistryView) -> None: ...
+    def __init__(self, registry: RegistryView) -> None:
+        self._registry = registry
+        self._generation: int | None = None
+        self._versions: dict[str, _Version] = {}
+        self._index = b""
+        self._digests: dict[Resource, tuple[Published, bytes]] = {}
 
     def get(self, path: str, *, hash_: str = "", if_none_match: str = "") -> Document | None:
-        """Give the document at ``path`` (``/openapi/v3``, ``/openapi/v3/apis/apps/v1``), None where there is none."""
-        raise NotImplementedError
+        """Give the document at ``path`` (``/openapi/v3``, ``/openapi/v3/apis/apps/v1``), None where there is none.
+
+        ``hash_`` is the query's ``hash``: the right one makes the answer good for ever, a stale one is sent on.
+        """
+        self._refresh()
+        name = path.removeprefix(ROOT).strip("/")
+        if not name:
+            return _answer(self._index, _hash(self._index), if_none_match)
+        version = self._versions.get(name)
+        if version is None:
+            return None
+        if hash_ and hash_ != version.hash:
+            return Document(301, b"", {"Location": f"{ROOT}/{name}?hash={version.hash}"})
+        if not version.document:
+            version.document = orjson.dumps(_document(version.kinds))
+        return _answer(version.document, version.hash, if_none_match, is_lasting=bool(hash_))
+
+    def _refresh(self) -> None:
+        """Bring the index up to what is served; documents of unchanged group versions stay."""
+        generation = self._registry.generation
+        if generation == self._generation:
+            return
+        grouped: dict[str, list[Published]] = {}
+        digests: dict[Resource, tuple[Published, bytes]] = {}
+        for kind in sorted(self._registry.published(), key=lambda kind: kind.resource.plural):
+            group, api_version = kind.resource.group, kind.resource.api_version
+            grouped.setdefault(f"apis/{api_version}" if group else f"api/{api_version}", []).append(kind)
+            digests[kind.resource] = (kind, self._digest(kind))
+        fresh: dict[str, _Version] = {}
+        for name, kinds in sorted(grouped.items()):
+            hash_ = _hash(b"".join(digests[kind.resource][1] for kind in kinds))
+            before = self._versions.get(name)
+            fresh[name] = before if before and before.hash == hash_ else _Version(kinds, hash_)
+        paths = {
+            name: {"serverRelativeURL": f"{ROOT}/{name}?hash={version.hash}"}
+            for name, version in fresh.items()
+        }
+        self._versions, self._digests = fresh, digests
+        self._index = orjson.dumps({"paths": paths})
+        self._generation = generation
+
+    def _digest(self, kind: Published) -> bytes:
+        """Hash one kind, or give the known hash where neither resource nor schema is another."""
+        known = self._digests.get(kind.resource)
+        if known is not None and known[0].schema is kind.schema and _facts(known[0]) == _facts(kind):
+            return known[1]
+        return hashlib.sha256(orjson.dumps([_facts(kind), kind.schema])).digest()
+
+
+def _facts(kind: Published) -> list[Any]:
+    resource = kind.resource
+    named = [resource.group, resource.version, resource.plural, resource.kind, resource.namespaced]
+    return [*named, list(resource.verbs), list(resource.subresources)]
+
+
+def _hash(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest().upper()
+
+
+def _answer(body: bytes, hash_: str, if_none_match: str, *, is_lasting: bool = False) -> Document:
+    etag = f'"{hash_}"'
+    headers = {"ETag": etag, "Vary": "Accept-Encoding, Accept"}
+    headers["Cache-Control"] = f"public, immutable, max-age={_YEAR_S}" if is_lasting else "no-cache, private"
+    if if_none_match and etag in (part.strip() for part in if_none_match.split(",")):
+        return Document(304, b"", headers)
+    return Document(200, body, {"Content-Type": "application/json", **headers})
+
+
+def _document(kinds: list[Published]) -> dict[str, Any]:
+    """Build the document of one group version: paths, and every schema that they or the kinds refer to."""
+    schemas: dict[str, Any] = {}
+    paths: dict[str, Any] = {}
+    for kind in kinds:
+        name, schema = _definition(kind)
+        schemas[name] = schema
+        if "list" in kind.resource.verbs:
+            schemas[f"{name}List"] = load().definitions.get(f"{name}List") or _list_of(kind.resource, name)
+        paths.update(
+            operations.paths(kind.resource, name, is_custom=kind.schema is not None, patches=_patches(kind))
+        )
+    _gather(schemas, [*schemas.values(), *paths.values()])
+    return {
+        "openapi": "3.0.0",
+        "info": {"title": "Kubernetes", "version": load().version},
+        "paths": dict(sorted(paths.items())),
+        "components": {"schemas": dict(sorted(schemas.items()))},
+    }
+
+
+def _patches(kind: Published) -> tuple[str, ...]:
+    """List the patches a kind takes; strategic merge needs facts that only built-in kinds have."""
+    every = (APPLY_PATCH, JSON_PATCH, MERGE_PATCH)
+    return every if kind.schema is not None else (*every, STRATEGIC_PATCH)
+
+
+def _definition(kind: Published) -> tuple[str, Mapping[str, Any]]:
+    """Give a kind's definition name and schema; a review kind without a schema takes any members."""
+    known = load().definition_name(kind.resource.gvk)
+    if kind.schema is None and known is not None:
+        return known, load().definitions[known]
+    resource = kind.resource
+    reverse = ".".join(reversed(resource.group.split(".")))
+    name = f"{reverse}.{resource.version}.{resource.kind}"
+    if kind.schema is None:
+        return name, _custom(resource, {"type": "object", "x-kubernetes-preserve-unknown-fields": True})
+    return name, _custom(resource, kind.schema)
+
+
+def _custom(resource: Resource, schema: Mapping[str, Any]) -> dict[str, Any]:
+    """Publish a CRD's schema: with the members that every object has, and its name."""
+    properties = {
+        **(schema.get("properties") or {}),
+        "apiVersion": {"type": "string"},
+        "kind": {"type": "string"},
+        "metadata": {"allOf": [{"$ref": f"{_REF}{_META}ObjectMeta"}]},
+    }
+    return {**schema, "type": "object", "properties": properties, **_named(resource, resource.kind)}
+
+
+def _list_of(resource: Resource, name: str) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "required": ["items"],
+        "properties": {
+            "apiVersion": {"type": "string"},
+            "kind": {"type": "string"},
+            "items": {"type": "array", "items": {"allOf": [{"$ref": f"{_REF}{name}"}]}},
+            "metadata": {"allOf": [{"$ref": f"{_REF}{_META}ListMeta"}]},
+        },
+        **_named(resource, f"{resource.kind}List"),
+    }
+
+
+def _named(resource: Resource, kind: str) -> dict[str, Any]:
+    gvk = {"group": resource.group, "kind": kind, "version": resource.version}
+    return {"x-kubernetes-group-version-kind": [gvk]}
+
+
+def _gather(schemas: dict[str, Any], roots: Iterable[Any]) -> None:
+    """Add to ``schemas`` whatever ``roots`` refer to, through any number of steps."""
+    waiting = list(roots)
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, list):
+            waiting += value
+        elif isinstance(value, dict):
+            reference = value.get("$ref")
+            if isinstance(reference, str) and reference.startswith(_REF):
+                name = reference.removeprefix(_REF)
+                if name not in schemas and name in load().definitions:
+                    schemas[name] = load().definitions[name]
+                    waiting.append(schemas[name])
+            waiting += [inner for inner in value.values() if isinstance(inner, dict | list)]
