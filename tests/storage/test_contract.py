@@ -316,6 +316,35 @@ class TestWatch:
             await take(store.watch("", after=Revision(2)), 1)
         assert [event.revision for event in await take(store.watch("", after=Revision(3)), 2)] == [4, 5]
 
+    @pytest.mark.parametrize("read", ["watch", "scan_at"])
+    async def test_history_compacted_while_it_is_read_is_refused_not_served_with_holes(
+        self, url, open_store, fill, monkeypatch, read
+    ):
+        store = await open_store(url, Limits(window_events=2, page_events=3))
+        await fill(store, 20)
+        readers_run = store._readers.run
+
+        async def compact_first(work):
+            await store.compact(Revision(9))
+            return await readers_run(work)
+
+        monkeypatch.setattr(store._readers, "run", compact_first)
+        with pytest.raises(CompactedError):
+            await (
+                take(store.watch("", after=Revision(5)), 1)
+                if read == "watch"
+                else store.scan_at("", Revision(5))
+            )
+
+    async def test_a_watch_overtaken_by_compaction_between_its_pages_is_refused(self, url, open_store, fill):
+        store = await open_store(url, Limits(window_events=2, page_events=3))
+        await fill(store, 20)
+        async with aclosing(store.watch("", after=Revision(5))) as events:
+            assert [(await anext(events)).revision for _ in range(3)] == [6, 7, 8]
+            await store.compact(Revision(15))
+            with pytest.raises(CompactedError):
+                await anext(events)
+
     async def test_a_slow_watcher_is_dropped_and_the_others_are_not(self, url, open_store, fill):
         store = await open_store(url, Limits(watcher_events=5))
         slow, quick = store.watch("", after=Revision(0)), store.watch("", after=Revision(0))

@@ -14,6 +14,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from heapq import merge
+from itertools import islice
 from operator import attrgetter
 
 from sortedcontainers import SortedDict
@@ -96,13 +97,8 @@ class Log:
 
     def scan(self, prefix: str, after: str, limit: int) -> list[Record]:
         """Give the committed records under ``prefix`` after ``after`` in key order; ``limit`` 0 is all."""
-        records: list[Record] = []
-        current = self._current
-        for key in self._keys(prefix, after):
-            records.append(current[key])
-            if len(records) == limit:
-                break
-        return records
+        keys, current = self._keys(prefix, after), self._current
+        return [current[key] for key in (islice(keys, limit) if limit else keys)]
 
     def accept(self, key: str, encode: Encode, *, is_delete: bool, done: asyncio.Future[Record]) -> Write:
         """Assign the next revision to a write whose check has passed, encode it, and reserve its key.
@@ -152,15 +148,10 @@ class Log:
         self, prefix: str, after: str, limit: int, held: Mapping[str, Record | None]
     ) -> list[Record]:
         """Scan as if the keys of ``held`` had those records (None: nothing) and all others were as now."""
-        records: list[Record] = []
         unchanged = (key for key in self._keys(prefix, after) if key not in held)
         changed = sorted(key for key, record in held.items() if record is not None and key > after)
-        for key in merge(unchanged, changed):
-            record = held.get(key) or self._current[key]
-            records.append(record)
-            if len(records) == limit:
-                break
-        return records
+        keys, current = merge(unchanged, changed), self._current
+        return [held.get(key) or current[key] for key in (islice(keys, limit) if limit else keys)]
 
     def forget(self, upto: Revision) -> None:
         """Drop the window's events up to and including ``upto``."""
