@@ -45,7 +45,6 @@ class ApiError(Exception):
         group: str = "",
         kind: str = "",
         name: str = "",
-        uid: str = "",
         causes: Sequence[Cause] = (),
         retry_after_s: int = 0,
         continue_token: str = "",
@@ -55,7 +54,7 @@ class ApiError(Exception):
         self.group = group
         self.kind = kind
         self.name = name
-        self.uid = uid
+        self.uid = ""
         self.causes = tuple(causes)
         self.retry_after_s = retry_after_s
         self.continue_token = continue_token
@@ -95,7 +94,6 @@ class ApiError(Exception):
             group=str(details.get("group", "")),
             kind=str(details.get("kind", "")),
             name=str(details.get("name", "")),
-            uid=str(details.get("uid", "")),
             causes=[
                 Cause(
                     str(cause.get("reason", "")), str(cause.get("message", "")), str(cause.get("field", ""))
@@ -105,6 +103,7 @@ class ApiError(Exception):
             retry_after_s=int(details.get("retryAfterSeconds") or 0),
             continue_token=str((status.get("metadata") or {}).get("continue", "")),
         )
+        error.uid = str(details.get("uid", ""))
         if error.code != code:
             # A server may pair a reason with another code (a webhook denies with any); keep what it said.
             error.code = code

@@ -3,17 +3,23 @@
 Nothing here knows SQL, an engine or the client; whatever needs one of them does not live here.
 """
 
+from .access import Access
+from .bootstrap import ADMINS
+from .keyfiles import KeyFileError
 from .listener import Listener
 from .ports import Attributes, Authenticator, Authorizer, Clock, Credentials, Sealer
 from .server import ApiServer
 
 __all__ = [
+    "ADMINS",
+    "Access",
     "ApiServer",
     "Attributes",
     "Authenticator",
     "Authorizer",
     "Clock",
     "Credentials",
+    "KeyFileError",
     "Listener",
     "Sealer",
 ]

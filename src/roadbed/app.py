@@ -1,0 +1,259 @@
+"""The composition root: the one place that sees all rooms and wires them into a running platform.
+
+``Platform.start`` opens the store, the API server, the portal, the listeners and the engines, in this order,
+on the caller's event loop; ``stop`` undoes it in reverse. Whatever fails to start takes down what had
+started, and is reported as one ``PlatformError``. Nothing but ``__main__`` and ``testing`` imports this.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import time
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+from roadbed import __version__
+from roadbed.apimachinery.request import User
+from roadbed.apis import load_crds
+from roadbed.apiserver import ADMINS, Access, ApiServer, KeyFileError, Listener
+from roadbed.client import Client, Login, write_kubeconfig
+from roadbed.controller import Manager, Recorder, SystemClock
+from roadbed.demo import Demo
+from roadbed.interfaces.cli import Addresses, PlatformError
+from roadbed.interfaces.web import WebApp, WebSettings, create_app
+from roadbed.plugins import EngineContext, Plugins
+from roadbed.portal.catalog import Catalog
+from roadbed.portal.index import Database
+from roadbed.settings import Settings
+from roadbed.storage import Storage, StorageError, open_storage
+
+BUILTIN_PLUGINS = (
+    "roadbed.engines.core.plugin",
+    "roadbed.engines.composition.plugin",
+    "roadbed.engines.providers.plugin",
+    "roadbed.portal.catalog.plugin",
+)
+
+# All engines share informers. They read as the collector does, which sees every kind; writes go as each engine.
+INFORMERS = User("system:engine:core", ("system:authenticated",))
+PORTAL = User("system:portal", ("system:authenticated",))
+ADMIN = User("admin", (ADMINS, "system:authenticated"))
+
+START_TIMEOUT_S = 60.0
+
+
+class Platform:
+    """One platform in this process. Start it once; stop it once."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._stack = AsyncExitStack()
+        self._clock = SystemClock()
+        self._manager: Manager | None = None
+        self._server: ApiServer | None = None
+        self._unready: dict[str, str] = {}
+
+    async def start(self) -> Addresses:
+        """Start everything; returns once both ports answer that they are ready.
+
+        Raises:
+            PlatformError: what failed and what to do; nothing is left running.
+        """
+        try:
+            async with asyncio.timeout(START_TIMEOUT_S):
+                return await self._start()
+        except (StorageError, KeyFileError) as error:
+            await self.stop()
+            raise PlatformError(str(error)) from error
+        except TimeoutError as error:
+            await self.stop()
+            waiting = "; ".join(f"{name}: {why}" for name, why in self._unready.items()) or "the engines"
+            raise PlatformError(f"not ready after {START_TIMEOUT_S:.0f} s: {waiting}") from error
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def stop(self) -> None:
+        """Stop everything, last started first."""
+        await self._stack.aclose()
+
+    def client(self, user: User = ADMIN, *, field_manager: str = "roadbed") -> Client:
+        """Give an in-process client acting as ``user``, under the same admission and RBAC as over HTTP."""
+        if self._server is None:
+            raise RuntimeError("the platform is not started")
+        return Client(self._server.local(user), field_manager=field_manager)
+
+    async def idle(self) -> None:
+        """Return once no controller has anything waiting or in work."""
+        if self._manager is not None:
+            await self._manager.idle()
+
+    async def _start(self) -> Addresses:
+        started = time.perf_counter()
+        settings = self._settings
+        if not settings.is_loopback:
+            # The portal speaks plain HTTP until it has a certificate of its own.
+            raise PlatformError(
+                f"cannot listen on {settings.host}: both ports would need TLS, and the portal has none yet",
+                "leave --host out, and reach the machine through a tunnel or a TLS proxy",
+            )
+        folder = _private_folder(settings.data_dir)
+        keys = None if settings.in_memory else folder
+        storage = await self._open_storage(folder)
+        access = Access.open(keys, storage, clock=self._clock.now, hosts=[settings.host])
+        self._stack.callback(access.close)
+        server = await self._serve_api(storage, access)
+        database = Database(None if settings.in_memory else folder / "index.db")
+        await database.open()
+        self._stack.push_async_callback(database.close)
+        catalog = Catalog(database)
+        api = Listener(
+            server.asgi, host=settings.host, port=settings.api_port, tls=access.certificates.server_context()
+        )
+        await self._listen(api, "--api-port")
+        demo = await self._open_demo(folder)
+        portal = await self._serve_portal(catalog, demo)
+        kubeconfig = self._write_kubeconfig(folder, access, api.port)
+        await self._run_engines(catalog, keys)
+        if demo is not None:
+            await demo.apply(self.client(field_manager="roadbed-demo"))
+        self._unready.clear()
+        return Addresses(
+            api_url=f"https://{settings.host}:{api.port}",
+            portal_url=self._portal_origin,
+            signin_url=portal.issue_signin_link(ADMIN),
+            kubeconfig=kubeconfig,
+            notices=demo.notices if demo else (),
+            ready_s=time.perf_counter() - started,
+        )
+
+    async def _open_storage(self, folder: Path) -> Storage:
+        url = "memory:" if self._settings.in_memory else f"sqlite://{folder / 'roadbed.db'}"
+        storage = await open_storage(url)
+        self._stack.push_async_callback(storage.close)
+        return storage
+
+    async def _serve_api(self, storage: Storage, access: Access) -> ApiServer:
+        server = ApiServer(
+            storage,
+            authenticator=access.authenticator,
+            authorizer=access.authorizer,
+            sealer=access.sealer,
+            crds=load_crds(),
+            clock=self._clock.now,
+        )
+        for admitter in access.admitters:
+            server.add_admitter(admitter)
+        for reviewer in access.reviewers:
+            server.add_reviewer(reviewer)
+        self._unready["engines"] = "controllers are starting"
+        server.add_readiness("engines", lambda: self._unready.get("engines", ""))
+        await server.start()
+        self._stack.push_async_callback(server.stop)
+        self._server = server
+        return server
+
+    async def _open_demo(self, folder: Path) -> Demo | None:
+        if not self._settings.demo:
+            return None
+        demo = await Demo.open(folder)
+        self._stack.push_async_callback(demo.close)
+        return demo
+
+    async def _serve_portal(self, catalog: Catalog, demo: Demo | None) -> WebApp:
+        settings = self._settings
+        # The origin is part of the portal's security, so the port must be known before the application is made.
+        listener = Listener(_not_yet, host=settings.host, port=settings.portal_port, tls=None)
+        await self._listen(listener, "--portal-port")
+        origins = tuple(
+            f"http://{host}:{listener.port}" for host in dict.fromkeys((settings.host, "localhost"))
+        )
+        self._portal_origin = origins[0]
+        portal = create_app(
+            WebSettings(
+                origins=origins,
+                sandbox=demo.banner if demo else "",
+                version=__version__,
+                unready=lambda: [f"{name}: {why}" for name, why in self._unready.items()],
+                now=self._clock.now,
+            ),
+            client=self.client(PORTAL, field_manager="roadbed-portal"),
+            catalog=catalog,
+        )
+        listener.app = portal
+        self._stack.push_async_callback(portal.stop)
+        return portal
+
+    async def _listen(self, listener: Listener, option: str) -> None:
+        try:
+            await listener.start()
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                raise PlatformError(
+                    f"cannot listen on {listener.host}:{listener.port}: another process has the port",
+                    f"stop it, or choose another port with {option} (0 takes a free one)",
+                ) from error
+            raise PlatformError(
+                f"cannot listen on {listener.host}:{listener.port}: {error.strerror}"
+            ) from error
+        self._stack.push_async_callback(listener.stop)
+
+    async def _run_engines(self, catalog: Catalog, data_dir: Path | None) -> None:
+        manager = await self._stack.enter_async_context(Manager(self.client(INFORMERS)))
+        self._manager = manager
+
+        def context_for(name: str) -> EngineContext:
+            user = PORTAL if name == "catalog" else User(f"system:engine:{name}", ("system:authenticated",))
+            client = self.client(user, field_manager=f"roadbed-{name}")
+            return EngineContext(
+                client=client,
+                manager=manager,
+                recorder=Recorder(client, f"roadbed-{name}", self._clock),
+                clock=self._clock,
+                connect=self.client,
+                data_dir=data_dir,
+            )
+
+        plugins = Plugins(BUILTIN_PLUGINS, context_for)
+        server = self._server
+        assert server is not None  # noqa: S101 - started before the engines
+        for admitter in plugins.admitters():
+            server.add_admitter(admitter)
+        for reviewer in plugins.reviewers():
+            server.add_reviewer(reviewer)
+        for controller in plugins.controllers():
+            manager.start(controller)
+
+    def _write_kubeconfig(self, folder: Path, access: Access, port: int) -> Path:
+        certificates = access.certificates
+        path = folder / "kubeconfig"
+        write_kubeconfig(
+            path,
+            Login(
+                server=f"https://{self._settings.host}:{port}",
+                ca_pem=certificates.ca_pem,
+                certificate_pem=certificates.admin_pem,
+                key_pem=certificates.admin_key_pem,
+            ),
+        )
+        return path
+
+
+async def _not_yet(scope: object, receive: object, send: object) -> None:
+    raise RuntimeError("the portal was asked before it was made")
+
+
+def _private_folder(path: Path) -> Path:
+    folder = path.expanduser().absolute()
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise PlatformError(
+            f"cannot use {folder} as data folder: {error.strerror}", "choose another with --data-dir"
+        ) from error
+    return folder
+
+
+__all__: Sequence[str] = ["ADMIN", "Platform"]

@@ -1,0 +1,126 @@
+"""A control plane without ports: store, API server, and the controllers of the plugins a test names.
+
+Entered by a test, on its own loop; left, everything stops. No portal, no listeners, no demo.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TypeVar
+
+from roadbed.apimachinery.objects import gvk_of
+from roadbed.apimachinery.request import Object, User
+from roadbed.apis import load_crds
+from roadbed.apiserver import Access, ApiServer
+from roadbed.client import Client
+from roadbed.controller import Clock, Manager, Recorder, SystemClock
+from roadbed.plugins import EngineContext, Plugins
+from roadbed.storage import Storage, open_storage
+
+T = TypeVar("T")
+
+ADMIN = User("admin", ("system:masters", "system:authenticated"))
+
+
+@dataclass(frozen=True, slots=True)
+class ControlPlane:
+    """A running control plane; ``client`` is its administrator's."""
+
+    server: ApiServer
+    storage: Storage
+    client: Client
+    manager: Manager
+    clock: Clock
+
+    def as_user(self, user: User, *, field_manager: str = "test") -> Client:
+        """Give a client that acts as ``user``, under RBAC."""
+        return Client(self.server.local(user), field_manager=field_manager)
+
+    async def create(self, *objects: Object) -> list[Object]:
+        """Create objects of any served kinds, in order."""
+        created = []
+        for obj in objects:
+            resource = await self.client.resource_for(gvk_of(obj))
+            created.append(await self.client.create(resource, obj))
+        return created
+
+
+@asynccontextmanager
+async def control_plane(
+    *plugins: str, storage: Storage | None = None, clock: Clock | None = None
+) -> AsyncIterator[ControlPlane]:
+    """Run a control plane with these plugins' controllers (module names, as in ``app.BUILTIN_PLUGINS``).
+
+    ``storage`` is used and left open, for tests that go on with what another control plane left.
+    """
+    clock = clock or SystemClock()
+    store = storage or await open_storage("memory:")
+    access = Access.open(None, store, clock=clock.now)
+    server = ApiServer(
+        store,
+        authenticator=access.authenticator,
+        authorizer=access.authorizer,
+        sealer=access.sealer,
+        crds=load_crds(),
+        clock=clock.now,
+    )
+    for admitter in access.admitters:
+        server.add_admitter(admitter)
+    for reviewer in access.reviewers:
+        server.add_reviewer(reviewer)
+    await server.start()
+    try:
+        admin = Client(server.local(ADMIN), field_manager="test")
+        async with Manager(Client(server.local(User("system:engine:core")))) as manager:
+            plane = ControlPlane(server, store, admin, manager, clock)
+            _start(plane, plugins)
+            yield plane
+    finally:
+        await server.stop()
+        access.close()
+        if storage is None:
+            await store.close()
+
+
+def _start(plane: ControlPlane, plugins: Sequence[str]) -> None:
+    def context_for(name: str) -> EngineContext:
+        user = User(
+            "system:portal" if name == "catalog" else f"system:engine:{name}", ("system:authenticated",)
+        )
+        client = plane.as_user(user, field_manager=f"roadbed-{name}")
+        return EngineContext(
+            client=client,
+            manager=plane.manager,
+            recorder=Recorder(client, f"roadbed-{name}", plane.clock),
+            clock=plane.clock,
+            connect=plane.as_user,
+        )
+
+    loaded = Plugins(plugins, context_for)
+    for admitter in loaded.admitters():
+        plane.server.add_admitter(admitter)
+    for reviewer in loaded.reviewers():
+        plane.server.add_reviewer(reviewer)
+    for controller in loaded.controllers():
+        plane.manager.start(controller)
+
+
+async def eventually(ask: Callable[[], Awaitable[T]], *, within_s: float = 5.0) -> T:
+    """Give the first true answer of ``ask``, asking again until then.
+
+    Raises:
+        AssertionError: none came in time; the last answer is in the message.
+    """
+    answer: T | None = None
+    try:
+        async with asyncio.timeout(within_s):
+            while True:
+                answer = await ask()
+                if answer:
+                    return answer
+                await asyncio.sleep(0.005)
+    except TimeoutError:
+        raise AssertionError(f"not within {within_s} s; the last answer was {answer!r}") from None
