@@ -96,3 +96,19 @@ class _Pruning:
             self.unknown.append(f"{path}.{name}" if path else name)
             if not self._dry:
                 del value[name]
+
+
+def prune_value(node: Node, value: Any) -> list[str]:
+    """Prune a value that is no whole object (a default in a schema); give the paths dropped.
+
+    Raises:
+        BadRequestError: metadata of an embedded resource has a wrong type.
+    """
+    walk = _Pruning(drop_invalid=False, dry=False)
+    if type(value) is dict:
+        if node.embedded_resource:
+            walk.metadata(value, "")
+        walk.object(node, value, "", keep=node.preserve_unknown, resource=node.embedded_resource)
+    elif type(value) is list:
+        walk.array(node, value, "", keep=node.preserve_unknown)
+    return sorted(walk.unknown)
