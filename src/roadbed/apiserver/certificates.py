@@ -120,9 +120,9 @@ class Certificates:
         The context serves the new one from the next connection on. The admin's new certificate is in
         ``admin_pem``; the old one stays good until it expires.
         """
-        before = (self._serving, self._admin)
+        before = (self.serving_pem, self.admin_pem)
         self._serving, self._admin = self._leaves()
-        is_new = before != (self._serving, self._admin)
+        is_new = before != (self.serving_pem, self.admin_pem)
         if is_new and self._context is not None:
             self._context.load_cert_chain(self._folder / "serving.crt", self._folder / "serving.key")
         return is_new

@@ -62,7 +62,7 @@ def _decode(body: bytes) -> Object:
     unknown: Any = _class(_UNKNOWN).FromString(body)
     if unknown.contentEncoding or unknown.contentType not in ("", MEDIA_TYPE):
         raise ValueError("its content type or encoding is not the plain one")
-    api_version, kind = unknown.typeMeta.apiVersion, unknown.typeMeta.kind
+    api_version, kind = _text(unknown.typeMeta.apiVersion), _text(unknown.typeMeta.kind)
     name = _message_name(GVK.parse(api_version, kind))
     obj = _plan(name).to_json(_class(name).FromString(unknown.raw))
     return {"apiVersion": api_version, "kind": kind, **obj}
@@ -154,7 +154,7 @@ def _plan(name: str) -> _Plan:
 def _converter(field: FieldDescriptor) -> Convert:
     if field.message_type is not None and field.message_type.GetOptions().map_entry:
         each = _single(field.message_type.fields_by_name["value"])
-        return lambda values: {key: _null(each(values[key])) for key in sorted(values)}
+        return lambda values: {_text(key): _null(each(values[key])) for key in values}
     each = _single(field)
     if field.is_repeated:
         return lambda values: [_null(each(value)) for value in values]
@@ -175,7 +175,18 @@ def _single(field: FieldDescriptor) -> Convert:
         return lambda value: base64.b64encode(value).decode("ascii")
     if field.type in (FieldDescriptor.TYPE_DOUBLE, FieldDescriptor.TYPE_FLOAT):
         return _number
-    return lambda value: value
+    return _text if field.type == FieldDescriptor.TYPE_STRING else _same
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+def _text(value: Any) -> str:
+    """Check that a text is one: the library hands over what is not UTF-8 as bytes."""
+    if not isinstance(value, str):
+        raise ValueError("a text in it is not UTF-8")  # noqa: TRY004 - the sender's mistake, not ours
+    return value
 
 
 def _number(value: float) -> float | int:
@@ -229,11 +240,11 @@ def _decimal(value: int, size: int) -> str:
 def _int_or_string(value: Any) -> int | str:
     if value.type not in (0, 1):
         raise ValueError("an int-or-string in it is neither")
-    return str(value.strVal) if value.type == 1 else int(value.intVal)
+    return _text(value.strVal) if value.type == 1 else int(value.intVal)
 
 
 def _quantity(value: Any) -> str:
-    return str(value.string) or "0"
+    return _text(value.string) or "0"
 
 
 def _raw(value: Any) -> Any:
@@ -258,7 +269,7 @@ def _props_or_bool(value: Any) -> Any:
 
 def _props_or_strings(value: Any) -> Any:
     if value.property:
-        return list(value.property)
+        return [_text(item) for item in value.property]
     return _schema(value.schema) if value.HasField("schema") else _ABSENT
 
 
