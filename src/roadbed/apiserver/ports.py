@@ -35,7 +35,10 @@ class Attributes:
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """What an HTTP connection and request showed: TLS-verified certificate (DER), headers (lower case)."""
+    """What an HTTP connection and request showed: TLS-verified certificate (DER), headers (lower case).
+
+    A header that came several times has its values joined by newlines, which no header value can hold.
+    """
 
     headers: Mapping[str, str]
     certificate: bytes | None = None
@@ -54,6 +57,14 @@ class Authenticator(Protocol):
 
     def impersonated(self, user: User, credentials: Credentials) -> User:
         """Give whom ``user`` asks to act as (``Impersonate-*`` headers), or ``user``.
+
+        Raises:
+            ForbiddenError: ``user`` may not impersonate them.
+        """
+        ...
+
+    def act_as(self, user: User, other: User) -> User:
+        """Give ``other`` as impersonated by ``user``, in process.
 
         Raises:
             ForbiddenError: ``user`` may not impersonate them.

@@ -1,20 +1,44 @@
 """The API server: Kubernetes API semantics over a ``Storage``, for HTTP clients and in process.
 
 ``app`` makes one, adds reviewers and admitters, starts it, hands ``asgi`` to a ``Listener`` and
-``local(user)`` to every engine. Everything runs on one event loop.
+``local(user)`` to every engine. Everything runs on one event loop; the server owns one task, which
+cleans up after deleted CustomResourceDefinitions. ``stop`` ends the task and every watch.
 """
 
 from __future__ import annotations
 
+import asyncio
+import secrets
+import uuid
 from collections.abc import Callable, Iterable
-from typing import Any
+
+import orjson
 
 from roadbed.apimachinery.admission import Admitter, Reviewer
-from roadbed.apimachinery.request import Object, User
+from roadbed.apimachinery.errors import AlreadyExistsError, NotFoundError
+from roadbed.apimachinery.gvk import Resource
+from roadbed.apimachinery.request import ApiRequest, Object, User
+from roadbed.apis.apiextensions import CUSTOMRESOURCEDEFINITIONS
+from roadbed.apis.core import NAMESPACES
 from roadbed.storage.interface import Storage
 
+from . import builtin
+from .admission import Admission
+from .asgi import HttpFace
+from .context import Call, Core
+from .crd import CLEANUP, HOME, CrdInstaller
+from .crdstrategy import CrdStrategy
+from .dispatch import Dispatcher
+from .handlers.delete import delete_collection
 from .local import LocalTransport
+from .openapi import OpenApi
 from .ports import Authenticator, Authorizer, Clock, Sealer
+from .registry import Registry, Served
+from .store import Store
+from .watchcache import Hub
+
+SYSTEM = User("system:apiserver", ("system:masters", "system:authenticated"))
+SYSTEM_NAMESPACES = ("default", "kube-system", "kube-public")
 
 
 class ApiServer:
@@ -32,28 +56,111 @@ class ApiServer:
         sealer: Sealer,
         crds: Iterable[Object] = (),
         clock: Clock,
-    ) -> None: ...
+    ) -> None:
+        self._hub = Hub(storage)
+        self._registry = Registry(self._hub, lambda value, key: sealer.open(value, context=key))
+        self._core = Core(
+            registry=self._registry,
+            store=Store(storage, sealer),
+            hub=self._hub,
+            admission=Admission(),
+            authorizer=authorizer,
+            clock=clock,
+            choose=secrets.choice,
+            new_uid=lambda: str(uuid.uuid4()),
+        )
+        self._authenticator = authenticator
+        self._dispatcher = Dispatcher(self._core)
+        self._installer = CrdInstaller(self._registry, self._hub)
+        self._crds = tuple(crds)
+        self._checks: dict[str, Callable[[], str]] = {"server": lambda: self._state}
+        self._state = "the server has not started"
+        self._dispatcher.refusal = lambda: self._state
+        self._cleaner: asyncio.Task[None] | None = None
+        self._http = HttpFace(
+            self._core, self._dispatcher, authenticator, OpenApi(self._registry), self._checks
+        )
+        strategy = CrdStrategy(self._crds_of, self._core.now)
+        for definition in builtin.definitions(strategy):
+            self._registry.install(definition)
 
     async def start(self) -> None:
         """Load what is stored, install CRDs and the system namespaces; requests are served afterwards."""
+        self._installer.start()
+        self._state = ""
+        system = self.local(SYSTEM)
+        for name in SYSTEM_NAMESPACES:
+            await _ensure(system, NAMESPACES, {"metadata": {"name": name}})
+        for crd in self._crds:
+            await _ensure(system, CUSTOMRESOURCEDEFINITIONS, crd, updates=True)
+        self._cleaner = asyncio.create_task(
+            self._installer.clean(self._delete_all, self._release), name="crd-cleaner"
+        )
 
     async def stop(self) -> None:
         """End every watch, refuse what comes after with ServiceUnavailableError. The storage stays open."""
+        self._state = "the server is stopping"
+        if self._cleaner is not None:
+            self._cleaner.cancel()
+            await asyncio.gather(self._cleaner, return_exceptions=True)
+            self._cleaner = None
+        self._hub.close()
 
     @property
-    def asgi(self) -> Callable[..., Any]:
+    def asgi(self) -> HttpFace:
         """The ASGI application for a ``Listener``."""
-        raise NotImplementedError
+        return self._http
 
     def local(self, user: User) -> LocalTransport:
         """Give the in-process ``Transport`` acting as ``user``: the same admission and authorisation."""
-        raise NotImplementedError
+        return LocalTransport(self._core, self._dispatcher, self._authenticator, user)
 
     def add_reviewer(self, reviewer: Reviewer) -> None:
         """Serve one more review kind; discovery shows it at once."""
+        self._dispatcher.add_reviewer(reviewer)
+        self._registry.generation += 1
 
     def add_admitter(self, admitter: Admitter) -> None:
         """Ask one more admitter before writes, after those added before."""
+        self._core.admission.add(admitter)
 
     def add_readiness(self, name: str, check: Callable[[], str]) -> None:
         """Let ``/readyz`` ask ``check``; it gives the empty string, or what is not ready yet."""
+        self._checks[name] = check
+
+    def _crds_of(self, group: str) -> Iterable[Object]:
+        found = [orjson.loads(record.value) for record in self._hub.storage.scan(HOME)]
+        return [crd for crd in found if crd["spec"]["group"] == group]
+
+    async def _delete_all(self, served: Served) -> None:
+        request = ApiRequest.on("deletecollection", served.resource)
+        await delete_collection(self._core, Call(served, SYSTEM, request))
+
+    async def _release(self, name: str) -> None:
+        """Remove our finalizer from a deleted CRD; the last one lets it go."""
+        system = self.local(SYSTEM)
+        try:
+            answer = await system.call(ApiRequest.on("get", CUSTOMRESOURCEDEFINITIONS, name=name))
+            crd = orjson.loads(answer.body)
+            crd["metadata"]["finalizers"] = [
+                each for each in crd["metadata"].get("finalizers") or () if each != CLEANUP
+            ]
+            await system.call(ApiRequest.on("update", CUSTOMRESOURCEDEFINITIONS, name=name, body=crd))
+        except NotFoundError:
+            return  # gone already
+
+
+async def _ensure(system: LocalTransport, resource: Resource, obj: Object, *, updates: bool = False) -> None:
+    """Create an object; where it exists, leave it or bring its spec up to date."""
+    body = {"apiVersion": resource.api_version, "kind": resource.kind, **obj}
+    name = obj["metadata"]["name"]
+    options = {"fieldManager": "roadbed"}
+    try:
+        await system.call(ApiRequest.on("create", resource, body=body, options=options))
+    except AlreadyExistsError:
+        if not updates:
+            return
+        answer = await system.call(ApiRequest.on("get", resource, name=name))
+        stored = orjson.loads(answer.body)
+        wanted = {**stored, "spec": body["spec"]}
+        await system.call(ApiRequest.on("update", resource, name=name, body=wanted, options=options))

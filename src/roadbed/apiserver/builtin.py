@@ -1,0 +1,78 @@
+"""The built-in kinds as definitions: resource, schema from the generated data, strategy, columns.
+
+Asked once, when the server starts. Schemas are compiled on the way; that is most of a server's start.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from roadbed.apimachinery.gvk import Resource
+from roadbed.apimachinery.schema import Schema
+from roadbed.apimachinery.structure import Structure
+from roadbed.apis import apiextensions, coordination, core, events, kubernetes, rbac
+
+from . import eventshapes
+from .builtincolumns import COLUMNS
+from .columns import PLAIN
+from .crdstrategy import CrdStrategy
+from .registry import Definition
+from .strategy import (
+    ConfigMapStrategy,
+    EventStrategy,
+    LeaseStrategy,
+    NamespaceStrategy,
+    NewEventStrategy,
+    RoleStrategy,
+    SecretStrategy,
+    Strategy,
+)
+
+_STRATEGIES: dict[Resource, Strategy] = {
+    core.NAMESPACES: NamespaceStrategy(),
+    core.CONFIGMAPS: ConfigMapStrategy(),
+    core.SECRETS: SecretStrategy(),
+    core.EVENTS: EventStrategy(),
+    events.EVENTS: NewEventStrategy(),
+    coordination.LEASES: LeaseStrategy(),
+    rbac.ROLES: RoleStrategy(),
+    rbac.ROLEBINDINGS: RoleStrategy(),
+    rbac.CLUSTERROLES: RoleStrategy(),
+    rbac.CLUSTERROLEBINDINGS: RoleStrategy(),
+}
+
+
+# A schema of schemas holds itself in a dozen ways. ``check_structural`` judges what is in it, and field
+# ownership stops above it (``spec.versions`` is atomic), so it is kept whole.
+_SCHEMA_OF_SCHEMAS = "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaProps"
+
+
+def _resolve(reference: str) -> dict[str, Any]:
+    if reference.endswith(_SCHEMA_OF_SCHEMAS):
+        return {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+    return kubernetes.load().resolve(reference)
+
+
+def definitions(crds: CrdStrategy) -> Iterable[Definition]:
+    """Give one definition for each stored built-in kind; ``crds`` holds the rules of definitions."""
+    strategies = {**_STRATEGIES, apiextensions.CUSTOMRESOURCEDEFINITIONS: crds}
+    builtins = kubernetes.load()
+    for resource in kubernetes.SERVED:
+        if "list" not in resource.verbs:
+            continue  # a review kind: a reviewer answers it
+        openapi = builtins.schema(resource.gvk)
+        schema = None if openapi is None else Schema.compile(openapi, resolve=_resolve)
+        is_new_event = resource == events.EVENTS
+        yield Definition(
+            resource=resource,
+            strategy=strategies.get(resource, Strategy()),
+            schema=schema,
+            structure=Structure.of(None if schema is None else schema.root),
+            columns=COLUMNS.get(resource, PLAIN),
+            has_status="status" in resource.subresources,
+            is_sealed=resource == core.SECRETS,
+            home="/core/events/" if is_new_event else "",
+            to_storage=eventshapes.to_core if is_new_event else None,
+            from_storage=eventshapes.from_core if is_new_event else None,
+        )

@@ -1,0 +1,99 @@
+"""What a handler works with: the server's parts (``Core``) and one request on its way (``Call``)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC
+
+from roadbed.apimachinery.errors import BadRequestError, NotFoundError
+from roadbed.apimachinery.request import ApiRequest, User
+
+from .admission import Admission
+from .ports import Attributes, Authorizer, Clock
+from .registry import Registry, Served
+from .store import Store
+from .watchcache import Hub
+
+
+@dataclass(frozen=True, slots=True)
+class Core:
+    """The parts of one server; ``choose`` picks one character of an alphabet, ``new_uid`` makes a uid."""
+
+    registry: Registry
+    store: Store
+    hub: Hub
+    admission: Admission
+    authorizer: Authorizer
+    clock: Clock
+    choose: Callable[[str], str]
+    new_uid: Callable[[], str]
+
+    def now(self) -> str:
+        """Give the present as objects show it: RFC 3339, whole seconds, UTC."""
+        return self.clock().astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+    def check(self, call: Call, verb: str) -> None:
+        """Hold the caller to the right to do ``verb`` on what the request names.
+
+        Raises:
+            ForbiddenError: with Kubernetes' text.
+        """
+        request = call.request
+        # As Kubernetes: a request on one namespace is a request in it.
+        is_namespace = request.plural == "namespaces" and not request.group
+        attributes = Attributes(
+            verb,
+            group=request.group,
+            resource=request.plural,
+            subresource=request.subresource,
+            namespace=request.name if is_namespace else request.namespace,
+            name=request.name,
+        )
+        self.authorizer.check(call.user, attributes)
+
+
+@dataclass(slots=True)
+class Call:
+    """One authorised request on one served resource; ``warnings`` go back with the answer."""
+
+    served: Served
+    user: User
+    request: ApiRequest
+    warnings: list[str] = field(default_factory=list)
+
+    @property
+    def path(self) -> str:
+        """The key of the object that the request names."""
+        return self.served.path(self.request.namespace, self.request.name)
+
+    @property
+    def is_dry_run(self) -> bool:
+        """Say whether nothing may be stored.
+
+        Raises:
+            BadRequestError: a value other than ``All``.
+        """
+        asked = self.request.options.get("dryRun", "")
+        if asked not in ("", "All"):
+            raise BadRequestError(f'invalid dryRun {asked!r}: supported values: "All"')
+        return asked == "All"
+
+    @property
+    def manager(self) -> str:
+        """Who owns the fields that this request sets."""
+        found = self.request.options.get("fieldManager", "")
+        return found or self.user.name.rpartition(":")[2] or "unknown"
+
+    def flag(self, name: str) -> bool:
+        """Read a boolean option as Kubernetes does: present and not ``false`` or ``0``."""
+        value = self.request.options.get(name)
+        return value is not None and value.lower() not in ("false", "0")
+
+    def not_found(self, name: str = "") -> NotFoundError:
+        """Make the 404 for the named object."""
+        resource = self.served.resource
+        name = name or self.request.name
+        return NotFoundError(
+            f'{resource.qualified} "{name}" not found', group=resource.group, kind=resource.plural, name=name
+        )

@@ -1,0 +1,255 @@
+"""CustomResourceDefinitions made real: compiled to definitions, installed when committed, cleaned up when deleted.
+
+``CrdInstaller`` hears of every committed definition before its writer's request returns, so a client that
+sees its CRD stored can use it and find it in discovery. Its ``clean`` task, owned by the server, deletes the
+instances of a deleted definition and lets it go when none is left.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from roadbed.apimachinery.cel import CelRules
+from roadbed.apimachinery.gvk import Resource
+from roadbed.apimachinery.request import Object
+from roadbed.apimachinery.schema import Schema
+from roadbed.apimachinery.structure import Structure
+from roadbed.storage.interface import Event
+
+from .columns import NAME, Column
+from .crdcolumns import column_of
+from .builtincolumns import AGE
+from .registry import Definition, Registry, Scale, Served
+from .strategy import CustomStrategy
+from .watchcache import Hub
+
+logger = logging.getLogger(__name__)
+
+HOME = "/apiextensions.k8s.io/customresourcedefinitions/"
+CLEANUP = "customresourcecleanup.apiextensions.k8s.io"
+RETRY_S = 5.0  # instances that could not be deleted are tried again; their finalizers wake us earlier
+_VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
+_TERMINATING = "create not allowed while custom resource definition is terminating"
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """One version's schema in all the forms that requests need."""
+
+    schema: Schema
+    rules: CelRules | None
+    structure: Structure
+
+
+_COMPILED: OrderedDict[bytes, Compiled] = OrderedDict()
+_COMPILED_MAX = 64  # between validation and installation, and again for equal schemas
+
+
+def compile_schema(openapi: Mapping[str, Any]) -> Compiled:
+    """Compile one version's ``openAPIV3Schema``, remembered by content.
+
+    Raises:
+        ValueError, ApiError: it can't be compiled.
+    """
+    key = orjson.dumps(openapi)
+    found = _COMPILED.pop(key, None)
+    if found is None:
+        schema = Schema.compile(openapi)
+        try:
+            rules = CelRules.compile(schema.root)
+        except NotImplementedError:  # TEMPORARY until cel lands
+            rules = None
+        found = Compiled(schema, rules, Structure.of(schema.root))
+    _COMPILED[key] = found
+    while len(_COMPILED) > _COMPILED_MAX:
+        _COMPILED.popitem(last=False)
+    return found
+
+
+def definitions(crd: Object) -> list[Definition]:
+    """Give one definition for each served version of an accepted CRD."""
+    versions = crd["spec"]["versions"]
+    group = crd["spec"]["group"]
+    compiled = {each["name"]: compile_schema(_openapi(each)) for each in versions}
+    structures = {f"{group}/{name}": each.structure for name, each in compiled.items()}
+    return [_definition(crd, each, compiled[each["name"]], structures) for each in versions if each["served"]]
+
+
+def _definition(
+    crd: Object, version: Mapping[str, Any], compiled: Compiled, structures: Mapping[str, Structure]
+) -> Definition:
+    spec = crd["spec"]
+    names = spec["names"]
+    subresources = version.get("subresources") or {}
+    stored = next(each["name"] for each in spec["versions"] if each["storage"])
+    api_version = f"{spec['group']}/{version['name']}"
+    resource = Resource(
+        spec["group"],
+        version["name"],
+        names["plural"],
+        names["kind"],
+        namespaced=spec["scope"] == "Namespaced",
+        singular=names.get("singular", ""),
+        short_names=tuple(names.get("shortNames") or ()),
+        categories=tuple(names.get("categories") or ()),
+        verbs=_VERBS,
+        subresources=tuple(name for name in ("scale", "status") if name in subresources),
+    )
+    field_paths = {
+        each["jsonPath"].lstrip("."): tuple(each["jsonPath"].lstrip(".").split("."))
+        for each in version.get("selectableFields") or ()
+    }
+    has_status = "status" in subresources
+    columns = version.get("additionalPrinterColumns")
+    return Definition(
+        resource=resource,
+        strategy=CustomStrategy(has_status=has_status, field_paths=field_paths),
+        schema=compiled.schema,
+        openapi=_openapi(version),
+        rules=compiled.rules,
+        structure=compiled.structure,
+        versions={name: each for name, each in structures.items() if name != api_version},
+        columns=(NAME, *map(column_of, columns)) if columns else _DEFAULT_COLUMNS,
+        list_kind=names.get("listKind", ""),
+        is_custom=True,
+        has_status=has_status,
+        scale=_scale(subresources.get("scale")),
+        storage_version=f"{spec['group']}/{stored}",
+        refusal=_TERMINATING if crd["metadata"].get("deletionTimestamp") else "",
+    )
+
+
+_DEFAULT_COLUMNS: tuple[Column, ...] = (NAME, AGE)
+
+
+def _openapi(version: Mapping[str, Any]) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = (version.get("schema") or {}).get("openAPIV3Schema") or {}
+    return found
+
+
+def _scale(scale: Mapping[str, str] | None) -> Scale | None:
+    if scale is None:
+        return None
+
+    def path(member: str) -> tuple[str, ...]:
+        text = (scale or {}).get(member) or ""
+        return tuple(text.lstrip(".").split(".")) if text else ()
+
+    return Scale(path("specReplicasPath"), path("statusReplicasPath"), path("labelSelectorPath"))
+
+
+def is_established(crd: Object) -> bool:
+    """Say whether a CRD's names are accepted, so that it is served."""
+    conditions = (crd.get("status") or {}).get("conditions") or ()
+    return any(each.get("type") == "Established" and each.get("status") == "True" for each in conditions)
+
+
+class CrdInstaller:
+    """Keeps the registry equal to the stored CRDs, and cleans up after deleted ones."""
+
+    def __init__(self, registry: Registry, hub: Hub) -> None:
+        self._registry = registry
+        self._hub = hub
+        self._installed: dict[str, bytes] = {}  # CRD name → what it was installed from
+        self._resources: dict[str, list[Resource]] = {}
+        self._terminating: dict[str, Object] = {}
+        self._wake = asyncio.Event()
+        self._watched: set[str] = set()
+
+    def start(self) -> None:
+        """Install what is stored and follow what comes."""
+        for record in self._hub.storage.scan(HOME):
+            self._install(orjson.loads(record.value))
+        self._hub.observe(HOME, self._observe)
+
+    def _observe(self, event: Event) -> None:
+        crd = orjson.loads(event.value)
+        if event.is_delete:
+            self._uninstall(crd["metadata"]["name"])
+        else:
+            self._install(crd)
+
+    def _install(self, crd: Object) -> None:
+        name = crd["metadata"]["name"]
+        if crd["metadata"].get("deletionTimestamp"):
+            self._terminating[name] = crd
+            self._wake.set()
+        if not is_established(crd):
+            return
+        source = orjson.dumps([crd["spec"], bool(crd["metadata"].get("deletionTimestamp"))])
+        if self._installed.get(name) == source:
+            return
+        try:
+            found = definitions(crd)
+        except Exception:  # an observer must not raise; the CRD was accepted, so this is our fault
+            logger.exception("cannot install definition", extra={"crd": name})
+            return
+        served = {definition.resource for definition in found}
+        for resource in self._resources.get(name, ()):
+            if resource not in served:
+                self._registry.remove(resource)
+        for definition in found:
+            self._registry.install(definition)
+        self._installed[name] = source
+        self._resources[name] = [definition.resource for definition in found]
+
+    def _uninstall(self, name: str) -> None:
+        self._installed.pop(name, None)
+        self._terminating.pop(name, None)
+        for resource in self._resources.pop(name, ()):
+            self._registry.remove(resource)
+
+    def instances(self, crd: Object) -> Served | None:
+        """Give the served resource through which a CRD's instances can be reached."""
+        for resource in self._resources.get(crd["metadata"]["name"], ()):
+            served = self._registry.find(resource.group, resource.version, resource.plural)
+            if served is not None:
+                return served
+        return None
+
+    async def clean(
+        self, delete_all: Callable[[Served], Awaitable[None]], release: Callable[[str], Awaitable[None]]
+    ) -> None:
+        """Delete the instances of deleted CRDs, then let each CRD go; runs until cancelled."""
+        while True:
+            self._wake.clear()
+            for name, crd in list(self._terminating.items()):
+                try:
+                    await self._clean_one(name, crd, delete_all, release)
+                except Exception:  # the loop outlives one failing object; it is tried again
+                    logger.exception("cannot clean up after definition", extra={"crd": name})
+            try:
+                async with asyncio.timeout(RETRY_S if self._terminating else None):
+                    await self._wake.wait()
+            except TimeoutError:
+                continue
+
+    async def _clean_one(
+        self,
+        name: str,
+        crd: Object,
+        delete_all: Callable[[Served], Awaitable[None]],
+        release: Callable[[str], Awaitable[None]],
+    ) -> None:
+        if CLEANUP not in (crd["metadata"].get("finalizers") or ()):
+            return
+        served = self.instances(crd)
+        if served is not None and len(served.cache):
+            if served.home not in self._watched:
+                self._watched.add(served.home)
+                self._hub.observe(served.home, self._instance_changed)
+            await delete_all(served)
+            if len(served.cache):
+                return  # finalizers hold some; their going wakes us
+        await release(name)
+
+    def _instance_changed(self, event: Event) -> None:
+        if event.is_delete and self._terminating:
+            self._wake.set()

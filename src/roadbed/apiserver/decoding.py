@@ -1,0 +1,205 @@
+"""From a request body to an object of the served kind: identity checked, pruned, defaulted, judged.
+
+Used by create, update, patch and apply. Bodies are copied here, so callers' objects stay as they were.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+from roadbed.apimachinery.causes import invalid
+from roadbed.apimachinery.errors import BadRequestError, Cause
+from roadbed.apimachinery.names import validate_metadata
+from roadbed.apimachinery.request import Object
+
+from .context import Call
+
+_STRICTNESS = ("Ignore", "Warn", "Strict")
+MAX_DEPTH = 128  # nested deeper than any schema; keeps recursion over objects safe
+
+
+def decode(call: Call, body: Any) -> Object:
+    """Give an object of the call's kind from a body: pruned and defaulted, system metadata untouched.
+
+    Raises:
+        BadRequestError: not an object, another kind, or unknown fields under ``fieldValidation=Strict``.
+    """
+    obj = copied(body)
+    if not isinstance(obj, dict):
+        raise BadRequestError(f"the body is not an object but {type(obj).__name__}; send one {_kind(call)}")
+    check_kind(call, obj)
+    check_types(call, obj)
+    tidy(call, obj)
+    return obj
+
+
+def copied(body: Any) -> Any:
+    """Give a deep copy of JSON, refusing what JSON can't say.
+
+    Raises:
+        BadRequestError: the body holds something that is not JSON, or is nested too deep.
+    """
+    try:
+        return orjson.loads(orjson.dumps(body))
+    except (TypeError, ValueError, RecursionError) as error:
+        raise BadRequestError(f"the body is not JSON: {error}") from error
+
+
+def check_kind(call: Call, obj: Object) -> None:
+    """Fill in an absent kind of a built-in object; refuse another kind than the served one."""
+    resource = call.served.resource
+    api_version, kind = obj.get("apiVersion"), obj.get("kind")
+    if api_version == resource.api_version and kind == resource.kind:
+        return
+    if not kind and not api_version and not call.served.is_custom:
+        obj["apiVersion"], obj["kind"] = resource.api_version, resource.kind
+        return
+    if not kind:
+        raise BadRequestError(f"Object 'Kind' is missing in a body for {resource.qualified}; set kind")
+    if not api_version:
+        raise BadRequestError(f"Object 'apiVersion' is missing in a {kind}; set {resource.api_version}")
+    if api_version != resource.api_version:
+        raise BadRequestError(
+            f"the API version in the data ({api_version}) does not match the expected API version "
+            f"({resource.api_version})"
+        )
+    raise BadRequestError(
+        f'{kind} in version "{resource.version}" cannot be handled as a {resource.kind}: the kind in the data '
+        f"({kind}) does not match the expected kind ({resource.kind})"
+    )
+
+
+_MAPS = ("labels", "annotations")
+_LISTS = ("ownerReferences", "finalizers", "managedFields")
+_TEXTS = (
+    "name",
+    "generateName",
+    "namespace",
+    "uid",
+    "resourceVersion",
+    "creationTimestamp",
+    "deletionTimestamp",
+)
+
+
+def check_types(call: Call, obj: Object) -> None:
+    """Hold metadata to its JSON types and drop its nulls.
+
+    Raises:
+        BadRequestError: a member of metadata has another type.
+    """
+    meta = obj.get("metadata")
+    if meta is None:
+        obj["metadata"] = {}
+        return
+    if not isinstance(meta, dict):
+        raise _mistyped(call, "metadata", "object")
+    for name in [name for name, value in meta.items() if value is None]:
+        del meta[name]
+    for name in _TEXTS:
+        if name in meta and not isinstance(meta[name], str):
+            raise _mistyped(call, f"metadata.{name}", "string")
+    for name in _MAPS:
+        found = meta.get(name)
+        if found is None:
+            continue
+        if not isinstance(found, dict):
+            raise _mistyped(call, f"metadata.{name}", "map of strings")
+        for key, value in found.items():
+            if value is None:
+                found[key] = ""
+            elif not isinstance(value, str):
+                raise _mistyped(call, f"metadata.{name}[{key}]", "string")
+    for name in _LISTS:
+        member = str if name == "finalizers" else dict
+        found = meta.get(name)
+        if found is not None and not (isinstance(found, list) and all(isinstance(e, member) for e in found)):
+            raise _mistyped(
+                call, f"metadata.{name}", "list of strings" if member is str else "list of objects"
+            )
+    if "generation" in meta and not isinstance(meta["generation"], int):
+        raise _mistyped(call, "metadata.generation", "integer")
+
+
+def tidy(call: Call, obj: Object) -> None:
+    """Drop unknown fields (and say so, or refuse, as ``fieldValidation`` asks) and fill in defaults."""
+    served = call.served
+    if served.schema is None:
+        return
+    if not served.is_custom:
+        for name in [name for name, value in obj.items() if value is None]:
+            del obj[name]  # a typed decoder reads null as absent
+    strictness = call.request.options.get("fieldValidation") or "Warn"
+    if strictness not in _STRICTNESS:
+        supported = '"Ignore", "Strict", "Warn"'
+        raise BadRequestError(f'invalid fieldValidation "{strictness}": supported values: {supported}')
+    dropped = served.schema.prune(obj)
+    if dropped and strictness != "Ignore":
+        texts = [f'unknown field "{path}"' for path in dropped]
+        if strictness == "Strict":
+            raise BadRequestError(
+                f'{served.resource.kind} in version "{served.resource.version}" cannot be handled as a '
+                f"{served.resource.kind}: strict decoding error: {', '.join(texts)}"
+            )
+        call.warnings.extend(texts)
+    served.schema.default(obj)
+
+
+def validate(call: Call, obj: Object, old: Object | None) -> None:
+    """Hold an object to metadata rules, schema, CEL rules and its kind's own rules.
+
+    Raises:
+        InvalidError: naming every field at fault.
+        BadRequestError: a built-in object does not have its kind's JSON types.
+    """
+    served = call.served
+    causes = _metadata_causes(call, obj, old)
+    if served.schema is not None:
+        found = served.schema.validate(obj, old=old)
+        if found and not served.is_custom:
+            _refuse_mistyped(call, found)
+        causes.extend(found)
+    if served.rules is not None and not causes:
+        causes.extend(served.rules.validate(obj, old))
+    causes.extend(served.strategy.validate(obj, old))
+    if causes:
+        name = obj["metadata"].get("name") or obj["metadata"].get("generateName") or ""
+        raise invalid(served.resource.gvk, name, causes)
+
+
+def _metadata_causes(call: Call, obj: Object, old: Object | None) -> list[Cause]:
+    meta = obj["metadata"]
+    if old is not None and _judged(meta) == _judged(old["metadata"]):
+        return []
+    return validate_metadata(
+        meta, namespaced=call.served.resource.namespaced, rule=call.served.strategy.name_rule
+    )
+
+
+def _judged(meta: dict[str, Any]) -> tuple[Any, ...]:
+    return tuple(meta.get(name) for name in ("labels", "annotations", "ownerReferences", "finalizers"))
+
+
+def _refuse_mistyped(call: Call, causes: list[Cause]) -> None:
+    wrong = [cause for cause in causes if cause.reason == "FieldValueTypeInvalid"]
+    if wrong:
+        resource = call.served.resource
+        raise BadRequestError(
+            f'{resource.kind} in version "{resource.version}" cannot be handled as a {resource.kind}: '
+            + "; ".join(f"{cause.field}: {cause.message}" for cause in wrong)
+        )
+
+
+def _mistyped(call: Call, field: str, wanted: str) -> BadRequestError:
+    resource = call.served.resource
+    return BadRequestError(
+        f'{resource.kind} in version "{resource.version}" cannot be handled as a {resource.kind}: '
+        f"{field} must be a {wanted}",
+        causes=[Cause("FieldValueTypeInvalid", f"must be a {wanted}", field)],
+    )
+
+
+def _kind(call: Call) -> str:
+    return call.served.resource.kind

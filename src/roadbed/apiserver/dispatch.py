@@ -1,0 +1,128 @@
+"""From a request to its handler: what is served, may they, which verb.
+
+Both faces, HTTP and in process, come through here and nowhere else, so that both obey the same rules.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from roadbed.apimachinery.admission import Reviewer
+from roadbed.apimachinery.errors import (
+    ApiError,
+    BadRequestError,
+    MethodNotAllowedError,
+    NotFoundError,
+    ServiceUnavailableError,
+)
+from roadbed.apimachinery.gvk import Resource
+from roadbed.apimachinery.request import Answer, ApiRequest, Page, User
+
+from .context import Call, Core
+from .handlers.create import create
+from .handlers.delete import delete, delete_collection
+from .handlers.get import get
+from .handlers.list import list_page
+from .handlers.patch import patch
+from .handlers.review import review
+from .handlers.update import update
+from .handlers.watch import Watch
+from .ports import Attributes
+
+_SUBRESOURCE_VERBS = frozenset(("get", "update", "patch"))
+
+
+class Dispatcher:
+    """Authorises a request and hands it to its verb's handler."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+        self._reviewers: dict[Resource, Reviewer] = {}
+        self.refusal: Callable[[], str] = lambda: ""  # why nothing is served now; empty when serving
+
+    def add_reviewer(self, reviewer: Reviewer) -> None:
+        """Serve one more review kind."""
+        self._reviewers[reviewer.resource] = reviewer
+
+    @property
+    def reviews(self) -> list[Resource]:
+        """The review kinds, for discovery."""
+        return list(self._reviewers)
+
+    async def call(self, user: User, request: ApiRequest) -> Answer:
+        """Answer any verb but list and watch."""
+        reviewer = self._reviewers.get(Resource(request.group, request.version, request.plural, ""))
+        if reviewer is not None:
+            return await self._ask(user, request, reviewer)
+        call = self._admit(user, request)
+        core = self._core
+        match request.verb:
+            case "create":
+                return await create(core, call)
+            case "get":
+                return get(core, call)
+            case "update":
+                return await update(core, call)
+            case "patch":
+                return await patch(core, call)
+            case "delete":
+                return await delete(core, call)
+            case "deletecollection":
+                return await delete_collection(core, call)
+        raise BadRequestError(f"verb {request.verb} is not one for a single answer")
+
+    async def list(self, user: User, request: ApiRequest) -> Page:
+        """Answer one list."""
+        return await list_page(self._core, self._admit(user, request))
+
+    def watch(self, user: User, request: ApiRequest) -> Watch:
+        """Begin one watch; the caller iterates its batches once, to the end."""
+        return Watch(self._core, self._admit(user, request))
+
+    def _admit(self, user: User, request: ApiRequest) -> Call:
+        refusal = self.refusal()
+        if refusal:
+            raise ServiceUnavailableError(refusal, retry_after_s=1)
+        served = self._core.registry.find(request.group, request.version, request.plural)
+        if served is None:
+            raise _not_served()
+        call = Call(served, user, request)
+        self._core.check(call, request.verb)
+        resource = served.resource
+        if request.namespace and not resource.namespaced:
+            raise _not_served()
+        if request.subresource and request.subresource not in resource.subresources:
+            raise _not_served()
+        if request.subresource and request.verb not in _SUBRESOURCE_VERBS:
+            raise _no_verb(request)
+        if not request.subresource and request.verb not in resource.verbs:
+            raise _no_verb(request)
+        needs_name = request.verb in ("get", "update", "patch", "delete")
+        if needs_name and not request.name:
+            raise _no_verb(request)
+        if needs_name and resource.namespaced and not request.namespace:
+            raise BadRequestError(f"{resource.qualified} live in a namespace; name one to {request.verb}")
+        return call
+
+    async def _ask(self, user: User, request: ApiRequest, reviewer: Reviewer) -> Answer:
+        if request.verb != "create":
+            raise _no_verb(request)
+        self._core.authorizer.check(user, _attributes(request))
+        return await review(user, request, reviewer)
+
+
+def _attributes(request: ApiRequest) -> Attributes:
+    return Attributes("create", group=request.group, resource=request.plural, namespace=request.namespace)
+
+
+def _not_served() -> ApiError:
+    return NotFoundError("the server could not find the requested resource")
+
+
+def _no_verb(request: ApiRequest) -> ApiError:
+    return MethodNotAllowedError(
+        "the server does not allow this method on the requested resource",
+        group=request.group,
+        kind=request.plural,
+        name=request.name,
+    )

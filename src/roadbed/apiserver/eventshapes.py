@@ -1,0 +1,30 @@
+"""One stored event, two shapes: ``v1`` (as stored) and ``events.k8s.io/v1``. Pure."""
+
+from __future__ import annotations
+
+from roadbed.apimachinery.request import Object
+
+_NEW_TO_CORE = {
+    "note": "message",
+    "regarding": "involvedObject",
+    "deprecatedSource": "source",
+    "deprecatedFirstTimestamp": "firstTimestamp",
+    "deprecatedLastTimestamp": "lastTimestamp",
+    "deprecatedCount": "count",
+    "reportingController": "reportingComponent",
+}
+_CORE_TO_NEW = {core: new for new, core in _NEW_TO_CORE.items()}
+
+
+def to_core(event: Object) -> Object:
+    """Give the ``v1`` shape."""
+    return {**_renamed(event, _NEW_TO_CORE), "apiVersion": "v1"}
+
+
+def from_core(event: Object) -> Object:
+    """Give the ``events.k8s.io/v1`` shape."""
+    return {**_renamed(event, _CORE_TO_NEW), "apiVersion": "events.k8s.io/v1"}
+
+
+def _renamed(event: Object, names: dict[str, str]) -> Object:
+    return {names.get(name, name): value for name, value in event.items()}

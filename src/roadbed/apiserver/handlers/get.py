@@ -1,0 +1,29 @@
+"""Get: the stored bytes of one object."""
+
+from __future__ import annotations
+
+from roadbed.apimachinery.errors import BadRequestError
+from roadbed.apimachinery.request import Answer
+
+from .. import scale
+from ..context import Call, Core
+from .list import parse_revision, refuse_future
+
+
+def get(core: Core, call: Call) -> Answer:
+    """Give one object, never older than ``resourceVersion`` asks.
+
+    Raises:
+        NotFoundError: there is none.
+    """
+    asked = call.request.options.get("resourceVersion", "")
+    if asked not in ("", "0"):
+        refuse_future(core, parse_revision(asked))
+    if call.request.options.get("resourceVersionMatch"):
+        raise BadRequestError("resourceVersionMatch is forbidden for get")
+    entry = call.served.cache.get(call.path)
+    if entry is None:
+        raise call.not_found()
+    if call.request.subresource == "scale":
+        return Answer(200, scale.read(call, entry.value))
+    return Answer(200, entry.value)

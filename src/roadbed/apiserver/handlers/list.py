@@ -1,0 +1,209 @@
+"""List: pages of stored bytes, from the watch cache or, at an older revision, from the log."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Iterable, Iterator
+
+import orjson
+
+from roadbed.apimachinery.errors import (
+    BadRequestError,
+    Cause,
+    ExpiredError,
+    InvalidError,
+    TimeoutError,  # noqa: A004 - the reason's own name
+)
+from roadbed.apimachinery.fields import FieldSelector
+from roadbed.apimachinery.labels import Selector
+from roadbed.apimachinery.request import Page
+from roadbed.storage.errors import CompactedError
+from roadbed.storage.interface import Revision
+
+from ..context import Call, Core
+from ..watchcache import Entry, Selection
+
+_MATCHES = ("", "Exact", "NotOlderThan")
+
+
+async def list_page(core: Core, call: Call) -> Page:
+    """Give one page.
+
+    Raises:
+        BadRequestError: a selector, limit, revision or continue token makes no sense.
+        ExpiredError: the continue token's revision is compacted; carries a fresh token.
+        TimeoutError: the revision asked for is in the future.
+    """
+    options = call.request.options
+    token = options.get("continue", "")
+    limit = _limit(options.get("limit", ""))
+    wanted = selection(call)
+    revision, after = core.hub.revision, ""
+    is_exact = False
+    if token:
+        if options.get("resourceVersion") not in (None, "", "0"):
+            raise BadRequestError("specifying resource version is not allowed when using continue")
+        found, after = _read_token(token)
+        is_exact = found >= 0  # a token after expiry continues at whatever is newest
+        revision = found if is_exact else revision
+    else:
+        asked, is_exact = _asked(core, call)
+        revision = asked if is_exact else revision
+    entries = await _entries(core, call, revision, after, is_exact=is_exact)
+    if not limit:
+        if wanted is None:
+            items = [entry.value for entry in entries]
+        else:
+            items = [entry.value for entry in entries if wanted(entry)]
+        return Page(items, str(revision))
+    return _cut(entries, wanted, limit, revision)
+
+
+def selection(call: Call) -> Selection | None:
+    """Give what the request's selectors select; None for everything.
+
+    Raises:
+        BadRequestError: a selector can't be parsed, or names a field this kind has no index of.
+    """
+    options = call.request.options
+    labels = Selector.parse(options.get("labelSelector", ""))
+    fields = FieldSelector.parse(options.get("fieldSelector", ""))
+    fields.check(call.served.fields)
+    if call.request.name:
+        # A watch or list of one name is a selection too.
+        named = FieldSelector.parse(f"metadata.name={call.request.name}")
+        fields = FieldSelector((*fields.requirements, *named.requirements))
+    if labels.is_everything and fields.is_everything:
+        return None
+    if fields.is_everything:
+        return lambda entry: labels.matches(entry.labels)
+    if labels.is_everything:
+        return lambda entry: fields.matches(entry.fields)
+    return lambda entry: labels.matches(entry.labels) and fields.matches(entry.fields)
+
+
+def parse_revision(text: str) -> int:
+    """Read a resourceVersion.
+
+    Raises:
+        BadRequestError: not a whole number.
+    """
+    if not text.isascii() or not text.isdigit() or len(text) > 19:
+        raise BadRequestError(f"invalid resource version {text!r}: want a revision that this server gave")
+    return int(text)
+
+
+def refuse_future(core: Core, revision: int) -> None:
+    """Refuse a revision that does not exist yet.
+
+    Raises:
+        TimeoutError: 504 with cause ResourceVersionTooLarge.
+    """
+    if revision > core.hub.revision:
+        message = f"Too large resource version: {revision}, current: {core.hub.revision}"
+        raise TimeoutError(
+            message, causes=[Cause("ResourceVersionTooLarge", "Too large resource version")], retry_after_s=1
+        )
+
+
+def _asked(core: Core, call: Call) -> tuple[int, bool]:
+    """Give the revision asked for and whether exactly that one is meant."""
+    text = call.request.options.get("resourceVersion", "")
+    match = call.request.options.get("resourceVersionMatch", "")
+    if match not in _MATCHES:
+        raise _invalid_option(f'resourceVersionMatch: Unsupported value: "{match}"')
+    if match and not text:
+        raise _invalid_option(
+            "resourceVersionMatch: Forbidden: resourceVersionMatch is forbidden unless "
+            "resourceVersion is provided"
+        )
+    if text in ("", "0"):
+        if match == "Exact" and text == "0":
+            raise _invalid_option(
+                'resourceVersionMatch: Forbidden: resourceVersionMatch "exact" is forbidden for '
+                'resourceVersion "0"'
+            )
+        return 0, False
+    revision = parse_revision(text)
+    refuse_future(core, revision)
+    # Legacy: a limit with a revision but no match means exactly that revision.
+    is_exact = match == "Exact" or (not match and bool(_limit(call.request.options.get("limit", ""))))
+    return revision, is_exact
+
+
+async def _entries(core: Core, call: Call, revision: int, after: str, *, is_exact: bool) -> Iterable[Entry]:
+    served, namespace = call.served, call.request.namespace
+    if not is_exact or revision >= served.cache.last_change:
+        return served.cache.entries(namespace, after=after)
+    prefix = f"{served.home}{namespace}/" if namespace else served.home
+    try:
+        records = await core.hub.storage.scan_at(
+            prefix, Revision(revision), after=served.home + after if after else ""
+        )
+    except CompactedError as error:
+        raise ExpiredError(
+            "The provided continue parameter is too old to display a consistent list result. You can start a "
+            "new list without the continue parameter, or use the continue token in this response to retrieve "
+            "the remainder of the results. Continuing with the provided token results in an inconsistent list - "
+            "objects that were created, modified, or deleted between the time the first chunk was returned and "
+            "now may show up in the list."
+            if after
+            else f"The resourceVersion for the provided list is too old: {revision}; list without it",
+            continue_token=_token(-1, after) if after else "",
+        ) from error
+    return (
+        served.index(
+            record.key[len(served.home) :],
+            served.from_storage(record.key, record.value, False),
+            record.revision,
+        )
+        for record in records
+    )
+
+
+def _cut(entries: Iterable[Entry], wanted: Selection | None, limit: int, revision: int) -> Page:
+    page: list[Entry] = []
+    iterator: Iterator[Entry] = iter(entries)
+    for entry in iterator:
+        if wanted is not None and not wanted(entry):
+            continue
+        if len(page) == limit:
+            rest = None if wanted is not None else 1 + sum(1 for _ in iterator)
+            token = _token(revision, page[-1].path)
+            return Page([each.value for each in page], str(revision), token, rest)
+        page.append(entry)
+    return Page([each.value for each in page], str(revision))
+
+
+def _limit(text: str) -> int:
+    if not text:
+        return 0
+    if not text.isascii() or not text.lstrip("-").isdigit() or len(text) > 18 or int(text) < 0:
+        raise BadRequestError(f"invalid limit {text!r}: want a number that is not negative")
+    return int(text)
+
+
+def _token(revision: int, path: str) -> str:
+    plain = orjson.dumps({"v": "meta.k8s.io/v1", "rv": revision, "start": path})
+    return base64.urlsafe_b64encode(plain).rstrip(b"=").decode()
+
+
+def _read_token(token: str) -> tuple[int, str]:
+    try:
+        plain = orjson.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
+        if (
+            plain["v"] == "meta.k8s.io/v1"
+            and isinstance(plain["rv"], int)
+            and isinstance(plain["start"], str)
+        ):
+            return plain["rv"], plain["start"]
+    except (binascii.Error, ValueError, KeyError, TypeError):
+        pass
+    raise BadRequestError("continue key is not valid: take the token of the page before as it is")
+
+
+def _invalid_option(text: str) -> InvalidError:
+    return InvalidError(
+        f'ListOptions.meta.k8s.io "" is invalid: {text}', group="meta.k8s.io", kind="ListOptions"
+    )

@@ -1,0 +1,167 @@
+"""Patch: JSON patch, merge patch, strategic merge patch and server-side apply."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from roadbed.apimachinery.errors import (
+    ApiError,
+    BadRequestError,
+    ConflictError,
+    MethodNotAllowedError,
+    UnsupportedMediaTypeError,
+)
+from roadbed.apimachinery.patch import json_patch, merge_patch
+from roadbed.apimachinery.request import (
+    APPLY_PATCH,
+    JSON_PATCH,
+    MERGE_PATCH,
+    STRATEGIC_PATCH,
+    Answer,
+    Object,
+)
+from roadbed.apimachinery.strategic import strategic_merge
+
+from .. import decoding, scale, writing
+from ..context import Call, Core
+from . import create
+from .update import ATTEMPTS, change
+
+
+async def patch(core: Core, call: Call) -> Answer:
+    """Change part of one object as ``patch_type`` says.
+
+    Raises:
+        NotFoundError: there is none (server-side apply creates it).
+        UnsupportedMediaTypeError: the patch type is not one of this kind's.
+    """
+    if call.request.patch_type == APPLY_PATCH:
+        return await _apply(core, call)
+    apply_to = _patcher(call)
+    if call.request.subresource == "scale":
+        return scale.answer(
+            call,
+            await change(
+                core, call, lambda live: scale.written(call, live, apply_to(scale.view(call, live)))
+            ),
+        )
+
+    def wanted(live: Object) -> Object:
+        patched = apply_to(decoding.copied(live))
+        if not isinstance(patched, dict):
+            raise BadRequestError(f"the patch leaves {type(patched).__name__}, not an object")
+        patched = decoding.decode(call, patched)
+        _keep_identity(call, patched, live)
+        return patched
+
+    return await change(core, call, wanted)
+
+
+def _patcher(call: Call) -> Callable[[Any], Any]:
+    body, media_type = call.request.body, call.request.patch_type
+    if media_type == JSON_PATCH:
+        return lambda obj: json_patch(obj, body)
+    if not isinstance(body, dict):
+        raise BadRequestError(f"a {media_type} body must be an object, not {type(body).__name__}")
+    if media_type == MERGE_PATCH:
+        return lambda obj: merge_patch(obj, body)
+    if media_type == STRATEGIC_PATCH:
+        schema = call.served.schema
+        if call.served.is_custom or schema is None:
+            raise UnsupportedMediaTypeError(
+                "the body of the request was in an unknown format - accepted media types include: "
+                f"{JSON_PATCH}, {MERGE_PATCH}, {APPLY_PATCH}"
+            )
+        return lambda obj: strategic_merge(obj, body, schema.root)
+    raise UnsupportedMediaTypeError(
+        "the body of the request was in an unknown format - accepted media types include: "
+        f"{JSON_PATCH}, {MERGE_PATCH}, {STRATEGIC_PATCH}, {APPLY_PATCH}"
+    )
+
+
+def _keep_identity(call: Call, patched: Object, live: Object) -> None:
+    """A patch may not rename; a revision or uid that it sets is a precondition."""
+    meta = patched["metadata"]
+    for member in ("name", "namespace"):
+        if meta.get(member, "") != live["metadata"].get(member, ""):
+            raise BadRequestError(
+                f"the {member} of the object ({meta.get(member, '')}) does not match the {member} on the URL "
+                f"({live['metadata'].get(member, '')})"
+            )
+    body = call.request.body
+    sent = (body.get("metadata") or {}) if isinstance(body, dict) else {}
+    names_revision = bool(isinstance(sent, dict) and sent.get("resourceVersion"))
+    if not names_revision and meta.get("resourceVersion") == live["metadata"]["resourceVersion"]:
+        meta.pop("resourceVersion", None)
+
+
+async def _apply(core: Core, call: Call) -> Answer:
+    """Server-side apply; creates the object where it does not exist."""
+    _check_apply(call)
+    served = call.served
+    body = decoding.copied(call.request.body)
+    if not isinstance(body, dict):
+        raise BadRequestError("an apply body must be an object")
+    decoding.check_kind(call, body)
+    decoding.check_types(call, body)
+    create.check_names(call, body)
+    if call.request.subresource == "scale":
+        raise MethodNotAllowedError(
+            "server-side apply on scale is not supported; apply spec.replicas instead"
+        )
+    manager = served.managers[call.request.subresource]
+    options = {
+        "manager": call.request.options["fieldManager"],
+        "force": call.flag("force"),
+        "now": core.now(),
+    }
+    for attempt in range(ATTEMPTS):
+        async with core.store.alone(served, call.path):
+            live = core.store.read(served, call.path)
+            if live is None:
+                return await _apply_new(core, call, manager.apply(None, body, **options))
+            wanted = manager.apply(live, body, **options)
+            wanted = {**wanted, "metadata": dict(wanted["metadata"])}
+            wanted["metadata"]["resourceVersion"] = body["metadata"].get("resourceVersion", "")
+            wanted["metadata"]["uid"] = body["metadata"].get("uid", "")
+            decoding.tidy(call, wanted)
+            try:
+                return await writing.store_changed(
+                    core, call, live, wanted, writing.Ownership(is_applied=True)
+                )
+            except ConflictError:
+                if body["metadata"].get("resourceVersion") or attempt == ATTEMPTS - 1:
+                    raise
+    raise AssertionError  # the last attempt returned or raised
+
+
+async def _apply_new(core: Core, call: Call, obj: Object) -> Answer:
+    if call.request.subresource:
+        raise call.not_found()
+    resource = call.served.resource
+    sent = call.request.body.get("metadata") or {}
+    if sent.get("uid") or sent.get("resourceVersion"):
+        # Whoever names a uid or a revision means an object that exists; it is gone.
+        raise ConflictError(
+            f'Operation cannot be fulfilled on {resource.qualified} "{call.request.name}": uid mismatch: the '
+            f"provided object specified uid {sent.get('uid', '')}, and no existing object was found",
+            group=resource.group,
+            kind=resource.plural,
+            name=call.request.name,
+        )
+    if call.served.definition.refusal:
+        raise MethodNotAllowedError(call.served.definition.refusal)
+    core.check(call, "create")
+    create.check_namespace(core, call)
+    decoding.tidy(call, obj)
+    writing.complete_new(core, call, obj)
+    return await writing.store_new(core, call, obj, writing.Ownership(is_applied=True))
+
+
+def _check_apply(call: Call) -> None:
+    if not call.request.options.get("fieldManager"):
+        error: ApiError = BadRequestError(
+            'PatchOptions.meta.k8s.io "" is invalid: fieldManager: Required value: is required for apply patch'
+        )
+        raise error

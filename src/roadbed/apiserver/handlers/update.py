@@ -1,0 +1,75 @@
+"""Update: replace a whole object, its status, or a namespace's finalizers."""
+
+from __future__ import annotations
+
+from roadbed.apimachinery.errors import ConflictError
+from roadbed.apimachinery.request import Answer, Object
+
+from .. import decoding, scale, writing
+from ..context import Call, Core
+from . import create
+
+ATTEMPTS = 5  # of a write that named no revision; the object is locked, so a collision is rare
+
+
+async def update(core: Core, call: Call) -> Answer:
+    """Replace what the request names by the body.
+
+    Raises:
+        NotFoundError: there is none (kinds that allow it are created instead).
+        ConflictError: the object changed since the body was read.
+    """
+    subresource = call.request.subresource
+    if subresource == "scale":
+        body = decoding.copied(call.request.body)
+        return scale.answer(call, await change(core, call, lambda live: scale.written(call, live, body)))
+
+    obj = decoding.decode(call, call.request.body)
+    create.check_names(call, obj)
+
+    def wanted(live: Object) -> Object:
+        del live
+        return decoding.copied(obj)
+
+    if subresource == "finalize":
+        return await change(core, call, lambda live: _finalized(live, wanted(live)))
+    return await change(
+        core, call, wanted, creates=call.served.strategy.creates_on_update and not subresource
+    )
+
+
+async def change(core: Core, call: Call, build: writing.Build, *, creates: bool = False) -> Answer:
+    """Read, build what is wanted, store; again when another write came between and no revision was named."""
+    for attempt in range(ATTEMPTS):
+        async with core.store.alone(call.served, call.path):
+            live = core.store.read(call.served, call.path)
+            if live is None:
+                if not creates:
+                    raise call.not_found()
+                return await _create_instead(core, call, build({}))
+            new = build(live)
+            named_revision = bool(new["metadata"].get("resourceVersion"))
+            try:
+                return await writing.store_changed(core, call, live, new, writing.Ownership())
+            except ConflictError:
+                if named_revision or attempt == ATTEMPTS - 1:
+                    raise
+    raise AssertionError  # the last attempt returned or raised
+
+
+async def _create_instead(core: Core, call: Call, obj: Object) -> Answer:
+    if obj["metadata"].get("resourceVersion") or obj["metadata"].get("uid"):
+        raise call.not_found()
+    create.check_namespace(core, call)
+    writing.complete_new(core, call, obj)
+    return await writing.store_new(core, call, obj, writing.Ownership())
+
+
+def _finalized(live: Object, body: Object) -> Object:
+    """Give the live namespace with the body's ``spec.finalizers``."""
+    wanted = (body.get("spec") or {}).get("finalizers") or []
+    new = {**live, "spec": {**(live.get("spec") or {}), "finalizers": wanted}}
+    new["metadata"] = {**live["metadata"], "resourceVersion": body["metadata"].get("resourceVersion", "")}
+    if body["metadata"].get("uid"):
+        new["metadata"]["uid"] = body["metadata"]["uid"]
+    return new

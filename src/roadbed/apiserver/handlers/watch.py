@@ -1,0 +1,175 @@
+"""Watch: initial state where asked for, then every change in order, with bookmarks.
+
+A watch starts from now, from any revision in the cache's ring, or from the log when the ring does not
+reach back: then storage replays until it meets the first live change, which the watcher already holds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+
+import orjson
+
+from roadbed.apimachinery.errors import BadRequestError, Cause, ExpiredError, InvalidError
+from roadbed.storage.errors import CompactedError, OverflowError  # noqa: A004 - storage's own
+from roadbed.storage.interface import Revision
+
+from ..context import Call, Core
+from ..watchcache import Change, Entry, Selection, Signal
+from . import list as listing
+
+BOOKMARK_S = 55.0  # Kubernetes promises about one a minute
+MIN_TIMEOUT_S = 1800  # a watch without timeoutSeconds lives 30 to 60 minutes, as in Kubernetes
+Bookmark = bytes
+"""A bookmark's object."""
+
+
+class Watch:
+    """One watch: asking it for batches gives signals, or a bookmark's object; it ends by itself."""
+
+    def __init__(self, core: Core, call: Call) -> None:
+        options = call.request.options
+        self._core = core
+        self._call = call
+        self._bookmarks = call.flag("allowWatchBookmarks")
+        self._sends_initial = _initial_events(call)
+        self._timeout_s = _timeout_s(options.get("timeoutSeconds", ""))
+        self._end = 0.0
+        self._selects = listing.selection(call)
+        revision = options.get("resourceVersion", "")
+        self._after = listing.parse_revision(revision) if revision else 0
+        listing.refuse_future(core, self._after)
+        cache = call.served.cache
+        self._watcher = cache.watcher(call.request.namespace, self._selects)
+        # Everything from here to the first await sees one state: no change is lost or doubled.
+        self._start = core.hub.revision
+        self._initial: list[Entry] = []
+        self._missed: Sequence[Change] | None = ()
+        if self._sends_initial or (self._sends_initial is None and not self._after):
+            self._initial = [
+                entry
+                for entry in cache.entries(call.request.namespace)
+                if self._selects is None or self._selects(entry)
+            ]
+        elif self._after:
+            self._missed = cache.since(self._after)
+
+    async def batches(self) -> AsyncGenerator[list[Signal] | Bookmark]:
+        """Yield what to send, as it comes.
+
+        Raises:
+            ExpiredError: the revision is compacted, or the reader was too slow.
+        """
+        self._end = asyncio.get_running_loop().time() + self._timeout_s
+        try:
+            if self._initial:
+                yield [Signal("ADDED", entry) for entry in self._initial]
+            self._initial = []
+            if self._sends_initial and self._bookmarks:
+                yield self._bookmark(self._start, ends_initial=True)
+            async for batch in self._catch_up():
+                yield batch
+            async for live in self._live():
+                yield live
+        finally:
+            self._watcher.close()
+
+    async def _live(self) -> AsyncIterator[list[Signal] | Bookmark]:
+        while (left := self._left_s()) > 0:
+            signals = await self._watcher.drain(min(left, BOOKMARK_S))
+            if signals is None:
+                return
+            if signals:
+                yield signals
+            elif self._bookmarks:
+                yield self._bookmark(self._core.hub.revision)
+
+    async def _catch_up(self) -> AsyncIterator[list[Signal]]:
+        if self._missed is None:
+            async for batch in self._from_log():
+                yield batch
+            return
+        signals = _signals(self._missed, self._call, self._selects)
+        if signals:
+            yield signals
+
+    async def _from_log(self) -> AsyncIterator[list[Signal]]:
+        cache, storage = self._call.served.cache, self._core.hub.storage
+        log = aiter(storage.watch(self._call.served.home, after=Revision(self._after)))
+        try:
+            while True:
+                # Past the log's end this waits for the first live event, or for the watch's own end.
+                event = await asyncio.wait_for(anext(log), max(self._left_s(), 0.001))
+                if event.revision > self._start:
+                    return  # the watcher's own queue goes on from here
+                signals = _signals([cache.translate(event)], self._call, self._selects)
+                if signals:
+                    yield signals
+        except (StopAsyncIteration, TimeoutError):
+            return
+        except CompactedError as error:
+            raise ExpiredError(f"too old resource version: {self._after} ({storage.compacted})") from error
+        except OverflowError as error:
+            raise ExpiredError(
+                "the watcher read too slowly and was dropped; list again, then watch"
+            ) from error
+
+    def _left_s(self) -> float:
+        return self._end - asyncio.get_running_loop().time()
+
+    def _bookmark(self, revision: int, *, ends_initial: bool = False) -> Bookmark:
+        resource = self._call.served.resource
+        meta: dict[str, object] = {"resourceVersion": str(revision), "creationTimestamp": None}
+        if ends_initial:
+            meta["annotations"] = {"k8s.io/initial-events-end": "true"}
+        return orjson.dumps({"kind": resource.kind, "apiVersion": resource.api_version, "metadata": meta})
+
+
+def _signals(changes: Sequence[Change], call: Call, selects: Selection | None) -> list[Signal]:
+    prefix = f"{call.request.namespace}/" if call.request.namespace else ""
+    found = [
+        change.signal(selects) for change in changes if not prefix or change.entry.path.startswith(prefix)
+    ]
+    return [signal for signal in found if signal is not None]
+
+
+def _initial_events(call: Call) -> bool | None:
+    """Read ``sendInitialEvents``; None when it is not set.
+
+    Raises:
+        InvalidError: it is set without ``resourceVersionMatch=NotOlderThan``.
+    """
+    options = call.request.options
+    if "sendInitialEvents" not in options:
+        if options.get("resourceVersionMatch"):
+            raise _invalid(
+                "resourceVersionMatch",
+                "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided",
+            )
+        return None
+    if options.get("resourceVersionMatch") != "NotOlderThan":
+        raise _invalid(
+            "resourceVersionMatch",
+            "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan",
+        )
+    return call.flag("sendInitialEvents")
+
+
+def _invalid(field: str, detail: str) -> InvalidError:
+    cause = Cause("FieldValueForbidden", f"Forbidden: {detail}", field)
+    return InvalidError(
+        f'ListOptions.meta.k8s.io "" is invalid: {field}: {cause.message}',
+        group="meta.k8s.io",
+        kind="ListOptions",
+        causes=[cause],
+    )
+
+
+def _timeout_s(text: str) -> float:
+    if not text:
+        return MIN_TIMEOUT_S * (1 + random.random())  # noqa: S311 - spreads reconnects, guards nothing
+    if not text.isascii() or not text.isdigit() or len(text) > 9:
+        raise BadRequestError(f"invalid timeoutSeconds {text!r}: want whole seconds")
+    return float(text) or MIN_TIMEOUT_S

@@ -1,0 +1,247 @@
+"""What is served: one ``Served`` for every resource and version, built-in kinds and CRDs alike.
+
+Filled by ``builtin`` at start and by ``crd`` whenever a definition changes; read by every request,
+discovery and OpenAPI. A ``Served`` is never changed: a new schema is a new ``Served`` with a cache of its
+own, and watches on the old one end in good order, so that clients resume on the new.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import orjson
+
+from roadbed.apimachinery.apply import FieldManager
+from roadbed.apimachinery.cel import CelRules
+from roadbed.apimachinery.errors import NotFoundError
+from roadbed.apimachinery.gvk import Resource
+from roadbed.apimachinery.request import Object
+from roadbed.apimachinery.schema import Schema
+from roadbed.apimachinery.structure import Structure
+
+from .columns import PLAIN, Column
+from .openapi import Published
+from .strategy import Strategy
+from .watchcache import Entry, Hub, WatchCache
+
+Convert = Callable[[Object], Object]
+Open = Callable[[bytes, str], bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """Where a kind keeps the numbers of its scale subresource."""
+
+    spec_path: tuple[str, ...]
+    status_path: tuple[str, ...]
+    selector_path: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """What makes a resource what it is: all that ``Served`` is built from."""
+
+    resource: Resource
+    strategy: Strategy
+    schema: Schema | None = None
+    openapi: Mapping[str, Any] | None = None  # a CRD's own schema; built-in kinds have theirs as data
+    rules: CelRules | None = None
+    structure: Structure | None = None
+    versions: Mapping[str, Structure] = field(default_factory=dict)
+    columns: tuple[Column, ...] = PLAIN
+    list_kind: str = ""
+    home: str = ""
+    is_custom: bool = False
+    is_sealed: bool = False
+    has_status: bool = False
+    scale: Scale | None = None
+    storage_version: str = ""
+    to_storage: Convert | None = None  # None: only apiVersion differs
+    from_storage: Convert | None = None
+    refusal: str = ""  # why nothing can be created now
+
+
+class Served:
+    """One resource in one version, ready for requests."""
+
+    def __init__(self, definition: Definition, hub: Hub, open_value: Open) -> None:
+        resource = definition.resource
+        self.definition = definition
+        self.resource = resource
+        self.strategy = definition.strategy
+        self.schema = definition.schema
+        self.rules = definition.rules
+        self.columns = definition.columns
+        self.is_custom = definition.is_custom
+        self.is_sealed = definition.is_sealed
+        self.has_status = definition.has_status
+        self.list_kind = definition.list_kind or f"{resource.kind}List"
+        self.home = definition.home or f"/{resource.group or 'core'}/{resource.plural}/"
+        self.storage_version = definition.storage_version or resource.api_version
+        self.managers = {
+            subresource: self._manager(subresource) for subresource in ("", "status", "scale", "finalize")
+        }
+        self._hub = hub
+        self._open = open_value
+        self._prefix = b'{"apiVersion":"%b"' % resource.api_version.encode()
+        self._field_paths = tuple(definition.strategy.field_paths.items())
+        self._is_plain = definition.from_storage is None
+        # Only a CRD's defaults change under stored objects.
+        self._has_defaults = definition.is_custom and b'"default":' in orjson.dumps(definition.openapi)
+
+    @cached_property
+    def cache(self) -> WatchCache:
+        """The live objects; loaded from storage on first use."""
+        return WatchCache(self._hub, self.home, self.from_storage, self.index)
+
+    @property
+    def is_loaded(self) -> bool:
+        """Say whether the cache is in use."""
+        return "cache" in self.__dict__
+
+    @property
+    def fields(self) -> frozenset[str]:
+        """The fields that a field selector may name."""
+        return frozenset({"metadata.name", "metadata.namespace", *self.strategy.field_paths})
+
+    def path(self, namespace: str, name: str) -> str:
+        """Give the key of an object below ``home``."""
+        return f"{namespace}/{name}" if self.resource.namespaced else name
+
+    def ordered(self, obj: Object) -> Object:
+        """Give the object with kind and metadata first, as it is encoded and recognised."""
+        head = {"apiVersion": self.resource.api_version, "kind": self.resource.kind}
+        head["metadata"] = obj["metadata"]
+        return head | {name: value for name, value in obj.items() if name not in head}
+
+    def to_storage(self, obj: Object, encoded: bytes) -> bytes:
+        """Give the bytes to store for an object whose bytes in this version are ``encoded``."""
+        if self.definition.to_storage is not None:
+            return orjson.dumps(self.definition.to_storage(obj))
+        if self.storage_version != self.resource.api_version:
+            return orjson.dumps({**obj, "apiVersion": self.storage_version})
+        return encoded
+
+    def from_storage(self, key: str, value: bytes, is_fresh: bool) -> bytes:
+        """Give the bytes in this version; what was not written just now gets today's defaults."""
+        if self.is_sealed:
+            value = self._open(value, key)
+        if is_fresh and self._is_plain and value.startswith(self._prefix):
+            return value
+        if self._is_plain and not self._has_defaults and value.startswith(self._prefix):
+            return value
+        obj = orjson.loads(value)
+        if self.definition.from_storage is not None:
+            obj = self.definition.from_storage(obj)
+        obj["apiVersion"] = self.resource.api_version
+        if self._has_defaults and self.schema is not None:
+            self.schema.default(obj)
+        return orjson.dumps(obj)
+
+    def index(self, path: str, value: bytes, revision: int) -> Entry:
+        """Give the cache entry of an object: its labels and selectable fields."""
+        obj = orjson.loads(value)
+        namespace, _, name = path.rpartition("/")
+        fields = {"metadata.name": name, "metadata.namespace": namespace}
+        for label, names in self._field_paths:
+            fields[label] = _text_at(obj, names)
+        return Entry(path, value, revision, obj["metadata"].get("labels") or {}, fields)
+
+    def _manager(self, subresource: str) -> FieldManager:
+        definition = self.definition
+        resets = [("status",)] if definition.has_status and subresource in ("", "scale") else []
+        if subresource == "status":
+            resets = [("spec",)]
+        return FieldManager(
+            structure=definition.structure or Structure.of(None),
+            api_version=self.resource.api_version,
+            subresource=subresource,
+            reset=resets,
+            versions=definition.versions,
+        )
+
+
+class Registry:
+    """All that is served, by group, version and plural; ``generation`` grows with every change."""
+
+    def __init__(self, hub: Hub, open_value: Open) -> None:
+        self._hub = hub
+        self._open = open_value
+        self._served: dict[tuple[str, str, str], Served] = {}
+        self.generation = 1
+
+    def install(self, definition: Definition) -> Served:
+        """Serve a resource, in place of what had its name before."""
+        resource = definition.resource
+        served = Served(definition, self._hub, self._open)
+        self._retire((resource.group, resource.version, resource.plural))
+        self._served[resource.group, resource.version, resource.plural] = served
+        self.generation += 1
+        return served
+
+    def remove(self, resource: Resource) -> None:
+        """Serve it no longer; its watches end."""
+        key = (resource.group, resource.version, resource.plural)
+        self._retire(key)
+        if self._served.pop(key, None) is not None:
+            self.generation += 1
+
+    def find(self, group: str, version: str, plural: str) -> Served | None:
+        """Give what serves a resource, or None."""
+        return self._served.get((group, version, plural))
+
+    def get(self, group: str, version: str, plural: str) -> Served:
+        """Give what serves a resource.
+
+        Raises:
+            NotFoundError: nothing does.
+        """
+        found = self._served.get((group, version, plural))
+        if found is None:
+            raise NotFoundError("the server could not find the requested resource", group=group, kind=plural)
+        return found
+
+    def all(self) -> Iterable[Served]:
+        """Give everything served, in the order it was installed."""
+        return tuple(self._served.values())
+
+    def resources(self) -> list[Resource]:
+        """Give every resource, each group's preferred version first."""
+        return sorted((each.resource for each in self._served.values()), key=_rank)
+
+    def published(self) -> Iterable[Published]:
+        """Give what OpenAPI documents describe."""
+        return [Published(each.resource, each.definition.openapi) for each in self._served.values()]
+
+    def _retire(self, key: tuple[str, str, str]) -> None:
+        old = self._served.get(key)
+        if old is not None and old.is_loaded:
+            old.cache.close()
+
+
+def _rank(resource: Resource) -> tuple[str, tuple[int, int, int, str], str]:
+    return (resource.group, version_rank(resource.version), resource.plural)
+
+
+def version_rank(version: str) -> tuple[int, int, int, str]:
+    """Give the sort key by which Kubernetes orders versions: GA before beta before alpha, high before low."""
+    rest = version[1:] if version.startswith("v") else ""
+    for stage, word in ((1, "beta"), (2, "alpha")):
+        major, found, minor = rest.partition(word)
+        if found and major.isdigit() and minor.isdigit():
+            return (stage, -int(major), -int(minor), "")
+    if rest.isdigit():
+        return (0, -int(rest), 0, "")
+    return (3, 0, 0, version)
+
+
+def _text_at(obj: Object, names: tuple[str, ...]) -> str:
+    value: Any = obj
+    for name in names:
+        value = value.get(name) if isinstance(value, dict) else None
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return "" if value is None or isinstance(value, dict | list) else str(value)

@@ -1,0 +1,230 @@
+"""What one kind does around the rules that all kinds share: prepare, validate, hold back deletion.
+
+One object per kind, without state, called by ``writing`` and the verb handlers on every write. What all
+kinds share (metadata, finalizers, generation, status isolation) is in ``writing``; schemas say the rest.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from typing import Any
+
+from roadbed.apimachinery.causes import forbidden, invalid_value
+from roadbed.apimachinery.errors import Cause
+from roadbed.apimachinery.names import (
+    NameRule,
+    config_key_errors,
+    dns_label_errors,
+    dns_subdomain_errors,
+    path_segment_errors,
+)
+from roadbed.apimachinery.request import Object
+
+# What a selector on fields may name beside metadata.name and metadata.namespace.
+FieldPaths = dict[str, tuple[str, ...]]
+
+
+class Strategy:
+    """The plain kind: configuration without generation. Others override what they do differently."""
+
+    has_generation = False
+    creates_on_update = False  # PUT of an absent name creates it
+    allows_unconditional_update = True  # PUT without resourceVersion overwrites
+    field_paths: FieldPaths = {}
+
+    @property
+    def name_rule(self) -> NameRule:
+        """What objects of this kind may be called."""
+        return dns_subdomain_errors
+
+    def prepare_create(self, obj: Object) -> None:
+        """Complete a new object in place, before defaults and validation."""
+
+    def prepare_update(self, new: Object, old: Object) -> None:
+        """Carry over in place what an update of the main resource may not change."""
+
+    def validate(self, obj: Object, old: Object | None) -> list[Cause]:
+        """Give what the schema can't say."""
+        del obj, old
+        return []
+
+    def spec_changed(self, new: Object, old: Object) -> bool:
+        """Say whether the desired state differs, so that ``metadata.generation`` grows."""
+        return bool(new.get("spec") != old.get("spec"))
+
+    def is_held(self, obj: Object) -> bool:
+        """Say whether something beside metadata.finalizers keeps a deleted object."""
+        del obj
+        return False
+
+    def begin_deletion(self, obj: Object) -> None:
+        """Change in place what a held object shows while it waits to go."""
+
+
+class ConfigMapStrategy(Strategy):
+    """ConfigMaps may be made immutable."""
+
+    def validate(self, obj: Object, old: Object | None) -> list[Cause]:
+        causes = _immutable(obj, old, ("data", "binaryData"))
+        for member in ("data", "binaryData"):
+            for key in obj.get(member) or ():
+                causes.extend(_data_key(member, key))
+        doubled = set(obj.get("data") or ()) & set(obj.get("binaryData") or ())
+        causes.extend(
+            invalid_value(f"data[{key}]", key, "duplicate of key present in binaryData")
+            for key in sorted(doubled)
+        )
+        return causes
+
+
+class SecretStrategy(Strategy):
+    """Secrets take ``stringData``, have a type that never changes, may be made immutable."""
+
+    field_paths = {"type": ("type",)}
+
+    def prepare_create(self, obj: Object) -> None:
+        _fold_strings(obj)
+        obj.setdefault("type", "Opaque")
+
+    def prepare_update(self, new: Object, old: Object) -> None:
+        _fold_strings(new)
+        if not new.get("type"):
+            new["type"] = old.get("type", "Opaque")
+
+    def validate(self, obj: Object, old: Object | None) -> list[Cause]:
+        causes = []
+        for key, value in (obj.get("data") or {}).items():
+            causes.extend(_data_key("data", key))
+            try:
+                base64.b64decode(value or "", validate=True)
+            except (binascii.Error, ValueError, TypeError):
+                # The value itself never appears in a message.
+                causes.append(Cause("FieldValueInvalid", "Invalid value: must be base64", f"data[{key}]"))
+        if old is not None and obj.get("type") != old.get("type"):
+            causes.append(invalid_value("type", obj.get("type"), "field is immutable"))
+        causes.extend(_immutable(obj, old, ("data",)))
+        return causes
+
+
+class NamespaceStrategy(Strategy):
+    """Namespaces go only when their own ``spec.finalizers`` are gone too (``namespaces/finalize``)."""
+
+    field_paths = {"status.phase": ("status", "phase")}
+
+    @property
+    def name_rule(self) -> NameRule:
+        return dns_label_errors
+
+    def prepare_create(self, obj: Object) -> None:
+        spec = obj["spec"] if isinstance(obj.get("spec"), dict) else {}
+        finalizers = [each for each in spec.get("finalizers") or [] if each != "kubernetes"]
+        obj["spec"] = {**spec, "finalizers": [*finalizers, "kubernetes"]}
+        obj["status"] = {"phase": "Active"}
+        _name_label(obj)
+
+    def prepare_update(self, new: Object, old: Object) -> None:
+        new["spec"] = {
+            **(new.get("spec") or {}),
+            "finalizers": (old.get("spec") or {}).get("finalizers") or [],
+        }
+        _name_label(new)
+
+    def is_held(self, obj: Object) -> bool:
+        return bool((obj.get("spec") or {}).get("finalizers"))
+
+    def begin_deletion(self, obj: Object) -> None:
+        obj["status"] = {**(obj.get("status") or {}), "phase": "Terminating"}
+
+
+class RoleStrategy(Strategy):
+    """Roles and their bindings may be called what paths bear (``system:discovery``)."""
+
+    @property
+    def name_rule(self) -> NameRule:
+        return path_segment_errors
+
+
+class LeaseStrategy(Strategy):
+    """Leases are how controllers elect: a PUT may create, and never without a resourceVersion."""
+
+    creates_on_update = True
+    allows_unconditional_update = False
+
+
+class EventStrategy(Strategy):
+    """Events are found by what they are about."""
+
+    creates_on_update = True
+    field_paths = {
+        "involvedObject.kind": ("involvedObject", "kind"),
+        "involvedObject.namespace": ("involvedObject", "namespace"),
+        "involvedObject.name": ("involvedObject", "name"),
+        "involvedObject.uid": ("involvedObject", "uid"),
+        "involvedObject.apiVersion": ("involvedObject", "apiVersion"),
+        "involvedObject.resourceVersion": ("involvedObject", "resourceVersion"),
+        "involvedObject.fieldPath": ("involvedObject", "fieldPath"),
+        "reason": ("reason",),
+        "reportingComponent": ("reportingComponent",),
+        "source": ("source", "component"),
+        "type": ("type",),
+    }
+
+
+class NewEventStrategy(EventStrategy):
+    """The events.k8s.io shape of the same events."""
+
+    field_paths = {
+        **{
+            f"regarding.{member}": ("regarding", member)
+            for member in ("kind", "namespace", "name", "uid", "apiVersion", "resourceVersion", "fieldPath")
+        },
+        "reason": ("reason",),
+        "reportingController": ("reportingController",),
+        "type": ("type",),
+    }
+
+
+class CustomStrategy(Strategy):
+    """Custom resources: generation always, and no blind overwrite."""
+
+    has_generation = True
+    allows_unconditional_update = False
+
+    def __init__(self, *, has_status: bool, field_paths: FieldPaths | None = None) -> None:
+        self._ignored = ("metadata", "status") if has_status else ("metadata",)
+        self.field_paths = field_paths or {}
+
+    def spec_changed(self, new: Object, old: Object) -> bool:
+        return _without(new, self._ignored) != _without(old, self._ignored)
+
+
+def _without(obj: Object, members: tuple[str, ...]) -> dict[str, Any]:
+    return {name: value for name, value in obj.items() if name not in members}
+
+
+def _fold_strings(obj: Object) -> None:
+    strings = obj.pop("stringData", None)
+    if isinstance(strings, dict):
+        encoded = {str(key): base64.b64encode(str(value).encode()).decode() for key, value in strings.items()}
+        obj["data"] = {**(obj.get("data") or {}), **encoded}
+
+
+def _name_label(obj: Object) -> None:
+    meta = obj["metadata"]
+    if meta.get("name"):
+        meta["labels"] = {**(meta.get("labels") or {}), "kubernetes.io/metadata.name": meta["name"]}
+
+
+def _immutable(obj: Object, old: Object | None, members: tuple[str, ...]) -> list[Cause]:
+    if old is None or old.get("immutable") is not True:
+        return []
+    return [
+        forbidden(member, "field is immutable when `immutable` is set")
+        for member in ("immutable", *members)
+        if obj.get(member) != old.get(member)
+    ]
+
+
+def _data_key(member: str, key: str) -> list[Cause]:
+    return [invalid_value(f"{member}[{key}]", key, error) for error in config_key_errors(key)]
