@@ -10,7 +10,7 @@ import pytest
 
 from roadbed.storage import Revision, StorageUnavailableError
 from roadbed.storage.compaction import SLICE_REVISIONS, Ages, Retention
-from roadbed.storage.database import KEEP_FREE_PAGES, Database
+from roadbed.storage.database import KEEP_FREE_PAGES, VACUUM_PAGES, Database
 from roadbed.storage.sqlite import Limits
 
 A = "/core/configmaps/shop/a"
@@ -71,9 +71,13 @@ async def test_a_compaction_interrupted_by_a_crash_is_continued(file, open_store
     assert revisions(file) == list(range(15, 21))
 
 
-async def test_freed_pages_are_given_back(file, open_store):
+@pytest.mark.timeout(5)
+async def test_freed_pages_are_given_back_a_slice_at_a_time(file, open_store, monkeypatch):
     store = await open_store(file)
-    pages = KEEP_FREE_PAGES + 1_500
+    slices = []
+    vacuum = Database.vacuum
+    monkeypatch.setattr(Database, "vacuum", lambda self: (slices.append(1), vacuum(self))[1])
+    pages = KEEP_FREE_PAGES + 6 * VACUUM_PAGES
     writes = (store.create(f"{A}{i}", lambda _: b"x" * 500_000) for i in range(pages * 4096 // 500_000))
     records = await asyncio.gather(*writes)
     await asyncio.gather(*(store.delete(r.key, lambda _: b"", expected=r.revision) for r in records))
@@ -81,6 +85,7 @@ async def test_freed_pages_are_given_back(file, open_store):
     free = await store._writer.run(lambda file: file._pragma("freelist_count"))
     await store.close()
     assert 0 < free <= KEEP_FREE_PAGES
+    assert 4 <= len(slices) <= 8
     assert file.stat().st_size < pages * 4096
 
 
