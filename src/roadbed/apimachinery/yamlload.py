@@ -64,10 +64,10 @@ def load_value(body: str | bytes) -> Any:
         except BadRequestError:
             # YAML's flow style begins like JSON; if it is neither, the JSON error reads best.
             try:
-                return _only(list(load_documents(text)))
+                return _only(list(load_all(text)))
             except BadRequestError:
                 return load_json(text)
-    return _only(list(load_documents(text)))
+    return _only(list(load_all(text)))
 
 
 def load_json(body: bytes) -> Any:
@@ -86,7 +86,7 @@ def load_json(body: bytes) -> Any:
     return value
 
 
-def load_documents(body: str | bytes) -> Iterator[Any]:
+def load_all(body: str | bytes) -> Iterator[Any]:
     """Yield the documents of a YAML stream, in order; empty ones are left out.
 
     Raises:
