@@ -67,12 +67,12 @@ async def control_plane(
         crds=load_crds(),
         clock=clock.now,
     )
-    for admitter in access.admitters:
-        server.add_admitter(admitter)
-    for reviewer in access.reviewers:
-        server.add_reviewer(reviewer)
-    await server.start()
     try:
+        for admitter in access.admitters:
+            server.add_admitter(admitter)
+        for reviewer in access.reviewers:
+            server.add_reviewer(reviewer)
+        await server.start()
         admin = Client(server.local(ADMIN), field_manager="test")
         async with Manager(Client(server.local(User("system:engine:core")))) as manager:
             plane = ControlPlane(server, store, admin, manager, clock)
