@@ -104,7 +104,7 @@ _NETWORK = (
     Field(
         "dbSubnetGroupName",
         api="DBSubnetGroupName",
-        traits=_FIXED_FILLED,
+        traits=_FILLED,
         doc="The subnet group that it lives in.",
         target=Target("rds", "SubnetGroup"),
     ),

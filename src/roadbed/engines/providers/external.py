@@ -45,6 +45,8 @@ class ManagedKind:
 
     ``initial_name`` gives the external name before anything exists, or "" where the cloud makes it up.
     ``initialize`` may add to ``spec.forProvider`` in place (tags), never change what is there.
+    ``deterministic`` kinds may be created again after an interruption: the second creation collides with
+    the first or changes nothing. Others are asked to ``recover``.
     ``legacy`` kinds are cluster-scoped and have ``deletionPolicy``.
     """
 
@@ -52,6 +54,7 @@ class ManagedKind:
     references: Sequence[Reference] = ()
     initial_name: Callable[[Object], str] = lambda _: ""
     initialize: Callable[[Object], None] = lambda _: None
+    deterministic: bool = False
     legacy: bool = False
 
 

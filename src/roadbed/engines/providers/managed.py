@@ -129,7 +129,7 @@ class ManagedReconciler:
         except ExternalError as error:
             await turn.warn("CannotConnectToProvider", str(error))
             return await self._retry(turn, request, f"connect failed: {error}", error)
-        if markers.pending_since(obj) is not None:
+        if markers.pending_since(obj) is not None and not self._kind.deterministic:
             result = await self._recover(turn, request, external)
             if result is not None:
                 return result

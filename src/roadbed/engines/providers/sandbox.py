@@ -1,0 +1,162 @@
+"""The sandbox cloud: an AWS double in a process of its own, for the demonstration and for tests.
+
+It is moto's server, from the extra ``roadbed[demo]``, on a free loopback port. Nothing real is created and
+nothing outlives the process: the kernel ends it with its parent (PR_SET_PDEATHSIG), even after SIGKILL.
+``start`` and ``stop`` are called by whoever owns it, once each; between them it just answers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import importlib.util
+import os
+import signal
+import socket
+import sys
+import tempfile
+from asyncio.subprocess import DEVNULL, Process
+from pathlib import Path
+from typing import IO
+
+HOST = "127.0.0.1"
+NOTICE = "sandbox cloud: nothing real is created"
+START_TIMEOUT_S = 30.0  # moto imports a lot; usually it takes 0.7 s
+STOP_TIMEOUT_S = 5.0
+LOOK_S = 0.02
+LAST_WORDS = 2000  # bytes of its output that go into an error
+PR_SET_PDEATHSIG = 1
+
+
+class SandboxError(Exception):
+    """The sandbox cloud can't be had; the message says why and what to do."""
+
+
+class Sandbox:
+    """One moto server. ``endpoint`` is its address while it runs."""
+
+    def __init__(self) -> None:
+        self._process: Process | None = None
+        self._output: IO[bytes] | None = None  # a file and not a pipe: nobody would empty the pipe
+        self.endpoint = ""
+
+    @property
+    def pid(self) -> int:
+        """The process id, 0 while it does not run."""
+        return self._process.pid if self._process is not None else 0
+
+    async def start(self) -> str:
+        """Start it and give its address once it answers.
+
+        Raises:
+            SandboxError: moto is not installed, or the server does not come up.
+        """
+        if importlib.util.find_spec("moto") is None:
+            raise SandboxError("the sandbox cloud needs moto: pip install 'roadbed[demo]'")
+        if importlib.util.find_spec("flask") is None:
+            raise SandboxError("moto is here without its server: pip install 'roadbed[demo]'")
+        port = _free_port()
+        parent = os.getpid()
+        self._output = tempfile.TemporaryFile(prefix="roadbed-sandbox-")
+        self._process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "roadbed.engines.providers.sandbox",
+            str(port),
+            str(parent),
+            stdin=DEVNULL,
+            stdout=DEVNULL,
+            stderr=self._output,
+            # A directory of its own, so that nothing of the caller's is importable by accident.
+            cwd=Path(sys.prefix),
+            env=_environment(),
+        )
+        try:
+            async with asyncio.timeout(START_TIMEOUT_S):
+                await self._answering(port)
+        except TimeoutError as error:
+            await self.stop()
+            raise SandboxError(f"the sandbox cloud did not answer within {START_TIMEOUT_S:.0f} s") from error
+        except BaseException:
+            await self.stop()
+            raise
+        self.endpoint = f"http://{HOST}:{port}"
+        return self.endpoint
+
+    async def stop(self) -> None:
+        """End it and wait for it; not running is fine."""
+        process, self._process, self.endpoint = self._process, None, ""
+        if process is None:
+            return
+        if process.returncode is None:
+            process.terminate()
+            try:
+                async with asyncio.timeout(STOP_TIMEOUT_S):
+                    await process.wait()
+            except TimeoutError:
+                process.kill()
+        await process.wait()
+        if self._output is not None:
+            self._output.close()
+
+    async def _answering(self, port: int) -> None:
+        while True:
+            process = self._process
+            if process is None or process.returncode is not None:
+                words = await process.stderr.read(LAST_WORDS) if process and process.stderr else b""
+                raise SandboxError(
+                    f"the sandbox cloud ended at once: {words.decode(errors='replace').strip()}"
+                )
+            try:
+                _, writer = await asyncio.open_connection(HOST, port)
+            except OSError:
+                await asyncio.sleep(LOOK_S)
+                continue
+            writer.close()
+            await writer.wait_closed()
+            return
+
+    def _last_words(self) -> str:
+        if self._output is None:
+            return ""
+        end = self._output.seek(0, os.SEEK_END)
+        self._output.seek(max(0, end - LAST_WORDS))
+        return self._output.read().decode(errors="replace").strip()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        return int(probe.getsockname()[1])
+
+
+def _environment() -> dict[str, str]:
+    # Nothing of the user's AWS settings reaches it: what it pretends must not depend on them.
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(("AWS_", "MOTO_"))}
+    return {**kept, "PYTHONDONTWRITEBYTECODE": kept.get("PYTHONDONTWRITEBYTECODE", "")}
+
+
+def _end_with_parent(parent: int) -> None:
+    """Ask the kernel to end this process when its parent ends; Linux only, elsewhere it is asked politely."""
+    if sys.platform != "linux":
+        return
+    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        sys.exit("the parent ended before the sandbox began")
+
+
+def main() -> None:
+    """Be the server: quiet, threaded, until killed."""
+    port, parent = int(sys.argv[1]), int(sys.argv[2])
+    _end_with_parent(parent)
+    import logging
+
+    from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+    from werkzeug.serving import run_simple
+
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    run_simple(HOST, port, DomainDispatcherApplication(create_backend_app), threaded=True)
+
+
+if __name__ == "__main__":
+    main()
