@@ -165,7 +165,7 @@ class FieldManager:
         conflicts = self._take_over(left, changes, name, dry=not force)
         if conflicts:
             raise _FieldConflicts(conflicts)
-        is_changed = result != live
+        is_changed = not merging.equal(result, live)
         fields = fieldset.difference(fields, _NEVER_OWNED)
         if fields:
             left[name] = Owned(fields, self.api_version, now if is_changed else left[name].time)
@@ -183,11 +183,12 @@ class FieldManager:
             owned = fieldset.union(owned, each.fields)
         last = merging.with_named(structure, last)
         everything = merging.with_named(structure, merging.fields_of(structure, merged))
-        pruned = merging.remove(structure, merged, last) or {}
+        pruned = merging.remove(structure, merged, last, leave_null=True) or {}
         # A list item that was removed may hold fields of others: put those, and the way to them, back.
         kept = merging.with_named(structure, merging.fields_of(structure, pruned))
         kept = fieldset.union(kept, merging.with_named(structure, owned))
-        pruned = merging.remove(structure, merged, fieldset.difference(everything, kept)) or {}
+        unowned = fieldset.difference(everything, kept)
+        pruned = merging.remove(structure, merged, unowned, leave_null=True) or {}
         # What nobody owns (a default, say) was not ours to remove, unless its item went.
         kept = merging.with_named(structure, merging.fields_of(structure, pruned))
         gone = fieldset.intersection(fieldset.difference(everything, kept), last)

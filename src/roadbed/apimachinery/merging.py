@@ -3,8 +3,6 @@
 Called by ``apply`` for every write, so the common case is quick: equal subtrees are skipped by one
 comparison, a flat map costs one comprehension. Values are never changed, results share their parts.
 
-Numbers, booleans and text that compare equal in Python count as unchanged (``1`` and ``1.0``; also ``1``
-and ``true``, which a schema keeps apart).
 """
 
 from __future__ import annotations
@@ -25,6 +23,24 @@ class Changes(NamedTuple):
     removed: Trie
     modified: Trie
     added: Trie
+
+
+def equal(one: Any, other: Any) -> bool:
+    """Say whether two JSON values are the same: ``1`` is ``1.0``, and is not ``true`` as Python has it."""
+    if one != other:
+        return False
+    if isinstance(one, dict | list):
+        return orjson.dumps(one) == orjson.dumps(other) or _same_kinds(one, other)
+    return isinstance(one, bool) == isinstance(other, bool)
+
+
+def _same_kinds(one: Any, other: Any) -> bool:
+    """Say whether values that Python finds equal have booleans at the same places."""
+    if isinstance(one, dict):
+        return all(_same_kinds(value, other[name]) for name, value in one.items())
+    if isinstance(one, list):
+        return all(map(_same_kinds, one, other))
+    return isinstance(one, bool) == isinstance(other, bool)
 
 
 def fields_of(structure: Structure, value: Any) -> Trie:
@@ -114,7 +130,7 @@ def _compare_maps(structure: Structure, old: dict[str, Any], new: dict[str, Any]
     for name, value in new.items():
         if name in old:
             before = old[name]
-            if before is value or before == value:
+            if before is value or (before == value and (type(value) is str or equal(before, value))):
                 continue
             element, child = structure.child(name)
             gone, changed, came = _compare(child, before, value)
@@ -144,8 +160,8 @@ def _compare_lists(structure: Structure, old: list[Any], new: list[Any]) -> _Thr
     modified: Trie = {}
     added: Trie = {}
     for element in {**before, **after}:
-        was, becomes = before.get(element, ()), after.get(element, ())
-        if was == becomes:
+        was, becomes = before.get(element, []), after.get(element, [])
+        if equal(was, becomes):
             continue
         if len(was) > 1 and len(becomes) > 1:
             modified[element] = LEAF
@@ -271,8 +287,11 @@ def _merge_lists(structure: Structure, live: list[Any], applied: list[Any]) -> l
     return merged
 
 
-def remove(structure: Structure, value: Any, fields: Trie) -> Any:
-    """Give a value without some fields; containers that empty through this are gone, too (None)."""
+def remove(structure: Structure, value: Any, fields: Trie, *, leave_null: bool = False) -> Any:
+    """Give a value without some fields; containers that empty through this go, too.
+
+    With ``leave_null`` a member stays, as null, when its value empties: it was not itself to be removed.
+    """
     if isinstance(value, dict) and structure.is_map and not structure.is_map_atomic:
         kept = {}
         for name, each in value.items():
@@ -281,8 +300,8 @@ def remove(structure: Structure, value: Any, fields: Trie) -> Any:
             if node is None:
                 kept[name] = each
             elif not is_member(node):
-                rest = remove(child, each, node)
-                if rest is not None:
+                rest = remove(child, each, node, leave_null=leave_null)
+                if rest is not None or leave_null:
                     kept[name] = rest
         return kept or None
     if isinstance(value, list) and structure.is_list and not structure.is_list_atomic:
@@ -292,7 +311,7 @@ def remove(structure: Structure, value: Any, fields: Trie) -> Any:
             if node is None:
                 left.append(item)
             elif not is_member(node):
-                rest = remove(structure.items, item, node)
+                rest = remove(structure.items, item, node, leave_null=leave_null)
                 if rest is not None:
                     left.append(rest)
         return left or None
