@@ -199,8 +199,8 @@ class RuleTypes:
         if value.label == _FIELD.LABEL_REPEATED:
             value.label = _FIELD.LABEL_OPTIONAL
             value.type, value.type_name = _FIELD.TYPE_MESSAGE, _DYNAMIC
-        # The protobuf rules want the entry named after its field; the checker only reads the flag.
-        entry.name = "".join(part.capitalize() for part in field.name.split("_")) + "Entry"
+        # Protobuf refuses an entry that is not named after its field, in its own camel case.
+        entry.name = "".join(part[:1].upper() + part[1:] for part in field.name.split("_")) + "Entry"
         message.nested_type.append(entry)
         field.label, field.type = _FIELD.LABEL_REPEATED, _FIELD.TYPE_MESSAGE
         field.type_name = f".rule.{message.name}.{entry.name}"
