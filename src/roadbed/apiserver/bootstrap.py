@@ -118,8 +118,7 @@ def _platform_roles() -> list[Object]:
     """Give what Roadbed adds: what every user may ask, how roles reach managed resources, the portal."""
     impersonation = [
         _rule(("impersonate",), "", "users", "groups", "serviceaccounts"),
-        _rule(("impersonate",), "authentication.k8s.io", "uids", "userextras"),
-        _rule(("impersonate",), "authentication.k8s.io", "userextras/*"),
+        _rule(("impersonate",), "authentication.k8s.io", "*"),  # uids and userextras of any key
     ]
     projected = [
         _rule(READ, "catalog.roadbed.dev", "*"),

@@ -1,0 +1,155 @@
+"""The server's own questions: who am I, may I, what may I, give me a session."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import orjson
+import pytest
+
+from roadbed.apimachinery.errors import InvalidError
+from roadbed.apimachinery.request import Object, User
+from roadbed.apiserver.access import Access
+from roadbed.apiserver.bootstrap import policy
+from roadbed.storage import open_storage
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+ANN = User("ann", ("devs", "system:authenticated"), "u1", {"scopes": ("read",)})
+
+
+@pytest.fixture
+async def access() -> AsyncIterator[Access]:
+    storage = await open_storage("memory:")
+    reference = {"kind": "ClusterRole", "name": "view"}
+    viewing = {
+        "kind": "RoleBinding",
+        "metadata": {"name": "v", "namespace": "shop"},
+        "roleRef": reference,
+        "subjects": [{"kind": "Group", "name": "devs"}],
+    }
+    for obj in [*policy(), viewing]:
+        metadata = obj["metadata"]
+        path = f"{obj['kind'].lower()}s/{metadata.get('namespace', '')}/{metadata['name']}".replace("//", "/")
+        encoded = orjson.dumps(obj)
+        await storage.create(f"/rbac.authorization.k8s.io/{path}", lambda _, encoded=encoded: encoded)
+    opened = Access.open(None, storage, clock=lambda: NOW)
+    yield opened
+    opened.close()
+    await storage.close()
+
+
+async def ask(access: Access, kind: str, spec: Any = None, user: User = ANN, **metadata: str) -> Object:
+    (reviewer,) = (each for each in access.reviewers if each.resource.kind == kind)
+    question: Object = {"apiVersion": reviewer.resource.api_version, "kind": kind, "metadata": dict(metadata)}
+    if spec is not None:
+        question["spec"] = spec
+    answer = await reviewer.review(question, user)
+    assert {name: value for name, value in answer.items() if name != "status"} == question
+    status: Object = answer["status"]
+    return status
+
+
+def resource(verb: str, plural: str, **members: str) -> Object:
+    return {"resourceAttributes": {"verb": verb, "resource": plural, **members}}
+
+
+async def test_self_access_review_says_what_rbac_says(access: Access) -> None:
+    kind = "SelfSubjectAccessReview"
+    assert await ask(access, kind, resource("get", "configmaps", namespace="shop")) == {"allowed": True}
+    assert await ask(access, kind, resource("get", "secrets", namespace="shop")) == {"allowed": False}
+    assert await ask(access, kind, {"nonResourceAttributes": {"verb": "get", "path": "/api"}}) == {
+        "allowed": True
+    }
+
+
+async def test_access_review_of_another_subject_counts_user_and_groups(access: Access) -> None:
+    asked = resource("get", "configmaps", namespace="shop")
+    kind = "SubjectAccessReview"
+    assert (await ask(access, kind, {**asked, "user": "bob", "groups": ["devs"]}))["allowed"]
+    assert not (await ask(access, kind, {**asked, "user": "bob"}))["allowed"]
+    with pytest.raises(InvalidError, match="at least one of user or group must be specified"):
+        await ask(access, kind, asked)
+
+
+async def test_a_local_review_stays_in_its_namespace(access: Access) -> None:
+    asked = {**resource("get", "configmaps", namespace="shop"), "groups": ["devs"]}
+    assert (await ask(access, "LocalSubjectAccessReview", asked, namespace="shop"))["allowed"]
+    with pytest.raises(InvalidError, match=r"must match metadata\.namespace"):
+        await ask(access, "LocalSubjectAccessReview", asked, namespace="other")
+
+
+@pytest.mark.parametrize(
+    ("spec", "said"),
+    [
+        ({}, "exactly one of nonResourceAttributes or resourceAttributes must be specified"),
+        (
+            {"resourceAttributes": {}, "nonResourceAttributes": {}},
+            "cannot be specified in combination with resourceAttributes",
+        ),
+    ],
+)
+async def test_a_question_about_nothing_or_two_things_is_invalid(
+    access: Access, spec: Object, said: str
+) -> None:
+    with pytest.raises(InvalidError, match=said):
+        await ask(access, "SelfSubjectAccessReview", spec)
+
+
+async def test_rules_review_lists_what_the_user_may(access: Access) -> None:
+    status = await ask(access, "SelfSubjectRulesReview", {"namespace": "shop"})
+    assert status["incomplete"] is False
+    assert {
+        "verbs": ["create"],
+        "apiGroups": ["authentication.k8s.io"],
+        "resources": ["selfsubjectreviews"],
+    } in status["resourceRules"]
+    assert any("configmaps" in rule["resources"] for rule in status["resourceRules"])
+    assert any("/apis/*" in rule["nonResourceURLs"] for rule in status["nonResourceRules"])
+    elsewhere = await ask(access, "SelfSubjectRulesReview", {"namespace": "other"})
+    assert not any("configmaps" in rule["resources"] for rule in elsewhere["resourceRules"])
+    with pytest.raises(InvalidError, match="no namespace on request"):
+        await ask(access, "SelfSubjectRulesReview", {})
+
+
+async def test_self_review_says_who_asks(access: Access) -> None:
+    assert await ask(access, "SelfSubjectReview") == {
+        "userInfo": {
+            "username": "ann",
+            "uid": "u1",
+            "groups": list(ANN.groups),
+            "extra": {"scopes": ["read"]},
+        }
+    }
+
+
+async def test_token_review_knows_our_tokens_only(access: Access) -> None:
+    token, _ = access.tokens.issue(ANN, 60)
+    status = await ask(access, "TokenReview", {"token": token})
+    assert (status["authenticated"], status["user"]["username"]) == (True, "ann")
+    refused = await ask(access, "TokenReview", {"token": "x"})
+    assert refused["authenticated"] is False
+    with pytest.raises(InvalidError, match="no token on request"):
+        await ask(access, "TokenReview", {})
+
+
+async def test_a_portal_session_is_the_caller_for_a_while(access: Access) -> None:
+    status = await ask(access, "PortalSession", {"expirationSeconds": 600})
+    assert status["expirationTimestamp"] == "2026-01-01T00:10:00Z"
+    assert access.tokens.user_of(status["token"]) == ANN
+    default = await ask(access, "PortalSession")
+    expected = NOW + timedelta(hours=1)
+    assert default["expirationTimestamp"] == expected.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+async def test_a_portal_session_of_root_is_an_admin_by_role(access: Access) -> None:
+    root = User("admin", ("system:masters", "system:authenticated"))
+    found = access.tokens.user_of((await ask(access, "PortalSession", user=root))["token"])
+    assert found.groups == ("roadbed:admins", "system:authenticated")
+
+
+@pytest.mark.parametrize("seconds", [-1, 0, 59, 43_201, 10**12])
+async def test_a_portal_session_is_neither_endless_nor_over_at_once(access: Access, seconds: int) -> None:
+    with pytest.raises(InvalidError, match=r"spec\.expirationSeconds"):
+        await ask(access, "PortalSession", {"expirationSeconds": seconds})
