@@ -10,6 +10,7 @@ Source: k8s.io/apimachinery/pkg/util/validation/field/errors.go and pkg/api/erro
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from decimal import Decimal
 from typing import Any, Final
 
 import orjson
@@ -103,23 +104,24 @@ def go_quote(text: str) -> str:
 
 
 def go_number(value: float) -> str:
-    """Print a number as Go's ``%v`` does: no trailing ``.0``, an exponent from 1e21 on."""
+    """Print a number as Go's ``%v`` does: no trailing ``.0``, an exponent from a million on."""
     if isinstance(value, int):
         return str(value)
     if value != value or value in (float("inf"), float("-inf")):  # noqa: PLR0124 - NaN is itself unequal
         return {float("inf"): "+Inf", float("-inf"): "-Inf"}.get(value, "NaN")
-    digits = repr(value)
-    mantissa, _, exponent = digits.partition("e")
-    magnitude = abs(value)
-    if value == 0 or 1e-4 <= magnitude < 1e21:
-        if exponent:
-            digits = f"{value:f}" if magnitude < 1 else str(int(value))
-        return digits.removesuffix(".0")
-    if not exponent:
-        mantissa, _, exponent = f"{value:e}".partition("e")
-        mantissa = mantissa.rstrip("0").rstrip(".")
-    sign = "-" if exponent.startswith("-") else "+"
-    return f"{mantissa.removesuffix('.0')}e{sign}{exponent.lstrip('+-').zfill(2)}"
+    if value == 0 or 1e-4 <= abs(value) < 1e6:
+        return repr(value).removesuffix(".0")
+    mantissa, exponent = _shortest(value)
+    sign = "-" if exponent < 0 else "+"
+    return f"{mantissa}e{sign}{abs(exponent):02d}"
+
+
+def _shortest(value: float) -> tuple[str, int]:
+    """Split a number into its shortest exact mantissa, with the point after the first digit, and exponent."""
+    sign, digits, exponent = Decimal(repr(value)).normalize().as_tuple()
+    text = "".join(map(str, digits))
+    mantissa = f"{'-' if sign else ''}{text[0]}{'.' if text[1:] else ''}{text[1:]}"
+    return mantissa, int(exponent) + len(text) - 1
 
 
 def go_json(value: Any) -> str:
