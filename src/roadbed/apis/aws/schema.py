@@ -127,7 +127,8 @@ def _spec(kind: Kind, *, legacy: bool) -> Schema:
         **_machinery(legacy=legacy),
     }
     spec: Schema = {"type": "object", "required": ["forProvider"], "properties": properties}
-    needed = [field.name for field in kind.inputs() if field.has(Trait.NEEDED)]
+    # A rule can't look into a field of two shapes, which the schema leaves open: the reconciler says it then.
+    needed = [f.name for f in kind.inputs() if f.has(Trait.NEEDED) and not (f.wrapped and legacy)]
     if needed:
         spec["x-kubernetes-validations"] = [_needed(name) for name in needed]
     return spec
