@@ -9,9 +9,10 @@ Source: https://docs.crossplane.io/latest/api/ (v2).
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from roadbed.apimachinery.gvk import GVK, Resource
+from roadbed.apimachinery.request import Object
 
 __all__ = [
     "COMPOSITIONS",
@@ -65,7 +66,7 @@ class Annotation:
     EXTERNAL_NAME: Final = "crossplane.io/external-name"
 
 
-def composite_gvk(definition: dict[str, object]) -> GVK:
+def composite_gvk(definition: Object) -> GVK:
     """Give the kind that a CompositeResourceDefinition defines, at its referenceable version.
 
     A definition without a referenceable version gives an empty version; rendering its CRD names the fault.
@@ -79,7 +80,7 @@ def composite_gvk(definition: dict[str, object]) -> GVK:
     return GVK(str(spec.get("group", "")), version, str(names.get("kind", "")))
 
 
-def composite_resource(definition: dict[str, object]) -> Resource:
+def composite_resource(definition: Object) -> Resource:
     """Give the resource of the composites that a CompositeResourceDefinition defines."""
     gvk = composite_gvk(definition)
     spec = definition.get("spec")
@@ -95,7 +96,7 @@ def composite_resource(definition: dict[str, object]) -> Resource:
     )
 
 
-def machinery(composite: dict[str, object], *, legacy: bool) -> dict[str, object]:
+def machinery(composite: Object, *, legacy: bool) -> dict[str, Any]:
     """Give the composite's own machinery fields: ``spec.crossplane``, or ``spec`` for a legacy one.
 
     What is given is part of the object where it exists, else an empty dict that is not.

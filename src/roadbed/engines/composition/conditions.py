@@ -7,28 +7,16 @@ that an unchanged outcome is an unchanged status, and is not written.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 
+from roadbed.apimachinery.conditions import Condition, conditions_of, with_conditions
 from roadbed.apimachinery.request import Object
-from roadbed.apimachinery.timestamps import format_time
-
-Status = Literal["True", "False", "Unknown"]
 
 SYSTEM_TYPES = frozenset({"Ready", "Synced", "Healthy", "UpToDate", "Responsive"})
+CALM_CHECK_S = 10.0  # an open circuit is looked at again after this, to be closed
 NAMES_SHOWN = 3  # a message names this many resources and counts the rest
-
-
-@dataclass(frozen=True, slots=True)
-class Condition:
-    """What is to be said, without the time."""
-
-    type: str
-    status: Status
-    reason: str
-    message: str = ""
-
 
 AVAILABLE = Condition("Ready", "True", "Available")
 CREATING = Condition("Ready", "False", "Creating")
@@ -73,43 +61,16 @@ def throttled(triggered_by: str) -> Condition:
 def some_of(names: Iterable[str]) -> str:
     """List the first few names, sorted, and count the rest, as Crossplane's messages do."""
     ordered = sorted(names)
-    if len(ordered) <= NAMES_SHOWN:
+    if len(ordered) == NAMES_SHOWN:
+        return f"{', '.join(ordered[:-1])}, and {ordered[-1]}"
+    if len(ordered) < NAMES_SHOWN:
         return ", ".join(ordered)
     rest = len(ordered) - NAMES_SHOWN
     return f"{', '.join(ordered[:NAMES_SHOWN])}, and {rest} more"
 
 
-def get(obj: Object, kind: str) -> dict[str, Any] | None:
-    """Give a condition of an object, or None."""
-    for condition in (obj.get("status") or {}).get("conditions") or ():
-        if condition.get("type") == kind:
-            return dict(condition)
-    return None
-
-
 def merged(obj: Object, changes: Iterable[Condition], now: datetime) -> list[dict[str, Any]]:
-    """Give the object's conditions with ``changes`` in them, in their old order, new ones last."""
-    generation = (obj.get("metadata") or {}).get("generation")
-    found: dict[str, dict[str, Any]] = {
-        condition["type"]: condition for condition in (obj.get("status") or {}).get("conditions") or ()
-    }
-    for change in changes:
-        found[change.type] = _wire(change, found.get(change.type), generation, now)
-    return list(found.values())
-
-
-def _wire(
-    change: Condition, old: dict[str, Any] | None, generation: int | None, now: datetime
-) -> dict[str, Any]:
-    kept = old is not None and old.get("status") == change.status
-    wire: dict[str, Any] = {
-        "type": change.type,
-        "status": change.status,
-        "reason": change.reason,
-        "lastTransitionTime": old["lastTransitionTime"] if kept and old else format_time(now),
-    }
-    if change.message:
-        wire["message"] = change.message
-    if generation:
-        wire["observedGeneration"] = generation
-    return wire
+    """Give the object's conditions with ``changes`` in them, observed at its present generation."""
+    generation = int((obj.get("metadata") or {}).get("generation") or 0)
+    observed = [replace(change, observed_generation=generation) for change in changes]
+    return with_conditions(conditions_of(obj), observed, now)

@@ -12,11 +12,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from roadbed.apimachinery.conditions import find_condition
 from roadbed.apimachinery.objects import labels_of, name_of
 from roadbed.apimachinery.request import Object
 from roadbed.apis.crossplane import Label
 
-from . import conditions, revisions
+from . import revisions
 
 
 class SelectionError(Exception):
@@ -133,7 +134,7 @@ def _check(composite: Object, found: Object) -> None:
             f"composes {reference.get('apiVersion')} {reference.get('kind')}, "
             f"this is {composite.get('apiVersion')} {composite.get('kind')}"
         )
-    valid = conditions.get(found, "ValidPipeline") or {}
+    valid = find_condition(found, "ValidPipeline") or {}
     if valid.get("status") != "True":
         raise SelectionError(
             f"selected CompositionRevision {name_of(found)} does not have a valid function pipeline: "

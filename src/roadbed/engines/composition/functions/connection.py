@@ -11,10 +11,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from roadbed.apimachinery import fieldpath
 from roadbed.apimachinery.objects import name_of, namespace_of
 from roadbed.apimachinery.request import Object
 
-from . import patches, paths
+from . import patches
 from .inputs import Reader, invalid
 
 _ALLOWED = ("FromCompositeFieldPath", "CombineFromComposite")
@@ -50,7 +51,7 @@ def reference(template: SecretTemplate, composite: Object) -> dict[str, Any]:
     """Give name and namespace of the secret: the composite's own wish, the input's, or one made up.
 
     Raises:
-        paths.PathError, transforms.TransformError: a patch fails and is not optional.
+        fieldpath.FieldPathError, transforms.TransformError: a patch fails and is not optional.
     """
     wish = (composite.get("spec") or {}).get("writeConnectionSecretToRef")
     if isinstance(wish, dict):
@@ -62,7 +63,7 @@ def reference(template: SecretTemplate, composite: Object) -> dict[str, Any]:
     for patch in template.patches:
         try:
             patches.apply(patch, composite, found)
-        except paths.MissingError:
+        except fieldpath.FieldNotFoundError:
             if patch.is_required or patch.template is not None:
                 raise
     return found

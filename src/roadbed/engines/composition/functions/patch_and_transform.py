@@ -18,11 +18,13 @@ from typing import Any
 
 import orjson
 
+from roadbed.apimachinery import fieldpath
+from roadbed.apimachinery.defaulting import copy_json
 from roadbed.apimachinery.objects import name_of, namespace_of
 from roadbed.apimachinery.request import Object
 from roadbed.apis.crossplane import CONNECTION_SECRET_TYPE
 
-from . import connection, patches, paths, readiness
+from . import connection, patches, readiness
 from .inputs import InputError, Reader, required
 from .protocol import (
     ENVIRONMENT_KEY,
@@ -40,7 +42,7 @@ from .transforms import TransformError
 
 CACHED_INPUTS = 256  # parsed inputs: one per pipeline step of a live revision
 
-_PROBLEMS = (paths.PathError, TransformError)
+_PROBLEMS = (fieldpath.FieldPathError, TransformError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,10 +141,10 @@ class _Run:
         self._resources = resources
         self._observed = request.observed.composite.resource
         # Copied, for patches change it; what earlier steps desired of the composite is its status at most.
-        self._composite: Object = patches.copied(request.desired.composite.resource)
+        self._composite: Object = copy_json(request.desired.composite.resource)
         for name in ("apiVersion", "kind"):
             self._composite[name] = self._observed.get(name)
-        self._environment: dict[str, Any] = patches.copied(request.context.get(ENVIRONMENT_KEY) or {})
+        self._environment: dict[str, Any] = copy_json(request.context.get(ENVIRONMENT_KEY) or {})
         self._environment.setdefault("apiVersion", "internal.crossplane.io/v1alpha1")
         self._environment.setdefault("kind", "Environment")
         self._desired = dict(request.desired.resources)
@@ -178,7 +180,7 @@ class _Run:
             target = self._environment if to_environment else self._composite
             try:
                 patches.apply(patch, source, target)
-            except paths.MissingError as error:
+            except fieldpath.FieldNotFoundError as error:
                 if patch.is_required:
                     raise _FatalError(_environment_failure(patch, index, error)) from error
             except _PROBLEMS as error:
@@ -214,12 +216,12 @@ class _Run:
                 f'composed resource "{template.name}" has no base template, '
                 "and was not produced by a previous Function in the pipeline"
             )
-        return dict(patches.copied(earlier.resource))
+        return dict(copy_json(earlier.resource))
 
     def _is_ready(self, template: Template, observed: Object) -> bool:
         try:
             return readiness.is_ready(template.checks, observed)
-        except paths.PathError as error:
+        except fieldpath.FieldPathError as error:
             self._warn(f'cannot check readiness of composed resource "{template.name}": {error}')
             return False
 
@@ -232,7 +234,7 @@ class _Run:
         targets = {"composite": self._composite, "environment": self._environment, "composed": desired}
         try:
             patches.apply(patch, sources[patch.source], targets[patch.target])
-        except paths.MissingError as error:
+        except fieldpath.FieldNotFoundError as error:
             if patch.is_required:
                 self._miss(template, index, patch, observed, error)
         except _PROBLEMS as error:
@@ -247,7 +249,7 @@ class _Run:
         index: int,
         patch: patches.Patch,
         observed: Object | None,
-        error: paths.MissingError,
+        error: fieldpath.FieldNotFoundError,
     ) -> None:
         # Required blocks making the resource; what is already there is not taken away.
         if patch.target == "composed" and observed is None:

@@ -11,9 +11,9 @@ from typing import Any
 
 import orjson
 
+from roadbed.apimachinery import fieldpath
 from roadbed.apimachinery.request import Object
 
-from . import paths
 from .inputs import Reader, invalid, required
 
 
@@ -22,7 +22,7 @@ class Check:
     """One readiness check; ``expected`` is the value, or (type, status) for a condition."""
 
     type: str
-    path: paths.Path = ()
+    path: str = ""
     expected: Any = None
 
 
@@ -57,7 +57,7 @@ def is_ready(checks: tuple[Check, ...], observed: Object) -> bool:
     """Say whether all checks hold; without any, whether the condition Ready is True.
 
     Raises:
-        paths.PathError: a check meets a value of another type.
+        fieldpath.FieldPathError: a check meets a value of another type.
     """
     if not checks:
         return condition_status(observed, "Ready") == "True"
@@ -65,10 +65,10 @@ def is_ready(checks: tuple[Check, ...], observed: Object) -> bool:
         try:
             if not _holds(check, observed):
                 return False
-        except paths.MissingError:
+        except fieldpath.FieldNotFoundError:
             return False
-        except paths.PathError as error:
-            raise paths.PathError(f"cannot run readiness check at index {index}: {error}") from error
+        except fieldpath.FieldPathError as error:
+            raise fieldpath.FieldPathError(f"cannot run readiness check at index {index}: {error}") from error
     return True
 
 
@@ -94,8 +94,8 @@ def extract(
                 found[detail.name] = connection[detail.source]
         else:
             try:
-                value = paths.get(observed, paths.parse(detail.source))
-            except paths.PathError:
+                value = fieldpath.get(observed, detail.source)
+            except fieldpath.FieldPathError:
                 continue
             found[detail.name] = value.encode() if isinstance(value, str) else orjson.dumps(value)
     return found
@@ -137,9 +137,10 @@ def _check(reader: Reader) -> Check:
         raise required(reader.at("fieldPath"), "cannot be empty")
     expected = reader.integer(needed) if kind == "MatchInteger" else reader.value.get(needed)
     try:
-        return Check(kind, paths.parse(text), expected)
-    except paths.PathError as error:
+        fieldpath.parse(text)
+    except fieldpath.FieldPathError as error:
         raise invalid(reader.at("fieldPath"), text, str(error)) from error
+    return Check(kind, text, expected)
 
 
 def _holds(check: Check, observed: Object) -> bool:
@@ -148,7 +149,7 @@ def _holds(check: Check, observed: Object) -> bool:
     if check.type == "MatchCondition":
         kind, status = check.expected
         return bool(condition_status(observed, kind) == status)
-    value = paths.get(observed, check.path)
+    value = fieldpath.get(observed, check.path)
     if check.type == "NonEmpty":
         return True
     if check.type == "MatchString":
@@ -162,7 +163,7 @@ def _typed(value: Any, kind: type, check: Check, wanted: str) -> Any:
     if isinstance(value, float) and kind is int and value.is_integer():
         value = int(value)
     if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
-        raise paths.PathError(f"{paths.render(check.path)}: not {wanted}")
+        raise fieldpath.FieldPathError(f"{check.path}: not {wanted}")
     return value
 
 
