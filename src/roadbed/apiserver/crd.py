@@ -23,9 +23,9 @@ from roadbed.apimachinery.schema import Schema
 from roadbed.apimachinery.structure import Structure
 from roadbed.storage.interface import Event
 
+from .builtincolumns import AGE
 from .columns import NAME, Column
 from .crdcolumns import column_of
-from .builtincolumns import AGE
 from .registry import Definition, Registry, Scale, Served
 from .strategy import CustomStrategy
 from .watchcache import Hub

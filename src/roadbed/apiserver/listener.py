@@ -1,24 +1,61 @@
-"""One TLS (or loopback plain) port: uvicorn with httptools on uvloop, in the loop of the process.
+"""One TLS (or loopback plain) port: uvicorn's protocol over httptools, in the loop of the process.
 
 ``app`` starts it after the server. A protocol subclass puts the verified client certificate (DER) into
-``scope["extensions"]["tls"]["client_cert"]``, which no ASGI server does by itself.
+``scope["extensions"]["tls"]["client_cert"]``, which no ASGI server does by itself. uvicorn's own server
+class is left out: it would install signal handlers, and a second listener lives in the same loop.
 """
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 from collections.abc import Callable
 from typing import Any
+
+from uvicorn.config import Config
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.server import ServerState
+
+KEEP_ALIVE_S = 75  # longer than client-go's idle pool checks, so that clients close first
+STOP_S = 5.0  # open requests get this long after their watches were ended
+BACKLOG = 1024
+
+
+class _Protocol(HttpToolsProtocol):
+    """Adds the client certificate, read once a connection, to every scope."""
+
+    _extensions: dict[str, Any]
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        tls = transport.get_extra_info("ssl_object")
+        certificate = tls.getpeercert(binary_form=True) if tls is not None else None
+        self._extensions = {"tls": {"client_cert": certificate}}
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self.scope["extensions"] = self._extensions
 
 
 class Listener:
     """Serves an ASGI application on one address; ``port`` 0 takes a free one."""
 
     def __init__(self, app: Callable[..., Any], *, host: str, port: int, tls: ssl.SSLContext | None) -> None:
-        self._app = app
         self.host = host
         self.port = port
         self._tls = tls
+        self._config = Config(
+            app,
+            http=_Protocol,
+            ws="none",
+            lifespan="off",
+            interface="asgi3",
+            log_config=None,
+            access_log=False,
+            timeout_keep_alive=KEEP_ALIVE_S,
+        )
+        self._state = ServerState()
+        self._server: asyncio.Server | None = None
 
     async def start(self) -> None:
         """Bind and serve; ``port`` is the real one afterwards.
@@ -26,6 +63,30 @@ class Listener:
         Raises:
             OSError: the address is busy or not ours.
         """
+        self._config.load()
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(
+            lambda: _Protocol(self._config, self._state, {}, loop),
+            self.host,
+            self.port,
+            ssl=self._tls,
+            backlog=BACKLOG,
+        )
+        self.port = self._server.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:
         """Close the port, end open requests, wait for them."""
+        if self._server is None:
+            return
+        self._server.close()
+        for connection in list(self._state.connections):
+            connection.shutdown()
+        if self._state.tasks:
+            await asyncio.wait(self._state.tasks, timeout=STOP_S)
+        left = list(self._state.tasks)
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
+        for connection in list(self._state.connections):
+            connection.transport.close()  # type: ignore[union-attr]
+        self._server = None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections.abc import Mapping
 from typing import Any
 
 from roadbed.apimachinery.causes import forbidden, invalid_value
@@ -22,7 +23,26 @@ from roadbed.apimachinery.names import (
 from roadbed.apimachinery.request import Object
 
 # What a selector on fields may name beside metadata.name and metadata.namespace.
-FieldPaths = dict[str, tuple[str, ...]]
+FieldPaths = Mapping[str, tuple[str, ...]]
+
+
+_NO_PATHS: FieldPaths = {}
+_REFERENCE = ("kind", "namespace", "name", "uid", "apiVersion", "resourceVersion", "fieldPath")
+_EVENT_PATHS: FieldPaths = {
+    **{f"involvedObject.{member}": ("involvedObject", member) for member in _REFERENCE},
+    "reason": ("reason",),
+    "reportingComponent": ("reportingComponent",),
+    "source": ("source", "component"),
+    "type": ("type",),
+}
+_NEW_EVENT_PATHS: FieldPaths = {
+    **{f"regarding.{member}": ("regarding", member) for member in _REFERENCE},
+    "reason": ("reason",),
+    "reportingController": ("reportingController",),
+    "type": ("type",),
+}
+_SECRET_PATHS: FieldPaths = {"type": ("type",)}
+_NAMESPACE_PATHS: FieldPaths = {"status.phase": ("status", "phase")}
 
 
 class Strategy:
@@ -31,7 +51,7 @@ class Strategy:
     has_generation = False
     creates_on_update = False  # PUT of an absent name creates it
     allows_unconditional_update = True  # PUT without resourceVersion overwrites
-    field_paths: FieldPaths = {}
+    field_paths: FieldPaths = _NO_PATHS
 
     @property
     def name_rule(self) -> NameRule:
@@ -81,7 +101,7 @@ class ConfigMapStrategy(Strategy):
 class SecretStrategy(Strategy):
     """Secrets take ``stringData``, have a type that never changes, may be made immutable."""
 
-    field_paths = {"type": ("type",)}
+    field_paths = _SECRET_PATHS
 
     def prepare_create(self, obj: Object) -> None:
         _fold_strings(obj)
@@ -110,7 +130,7 @@ class SecretStrategy(Strategy):
 class NamespaceStrategy(Strategy):
     """Namespaces go only when their own ``spec.finalizers`` are gone too (``namespaces/finalize``)."""
 
-    field_paths = {"status.phase": ("status", "phase")}
+    field_paths = _NAMESPACE_PATHS
 
     @property
     def name_rule(self) -> NameRule:
@@ -156,33 +176,13 @@ class EventStrategy(Strategy):
     """Events are found by what they are about."""
 
     creates_on_update = True
-    field_paths = {
-        "involvedObject.kind": ("involvedObject", "kind"),
-        "involvedObject.namespace": ("involvedObject", "namespace"),
-        "involvedObject.name": ("involvedObject", "name"),
-        "involvedObject.uid": ("involvedObject", "uid"),
-        "involvedObject.apiVersion": ("involvedObject", "apiVersion"),
-        "involvedObject.resourceVersion": ("involvedObject", "resourceVersion"),
-        "involvedObject.fieldPath": ("involvedObject", "fieldPath"),
-        "reason": ("reason",),
-        "reportingComponent": ("reportingComponent",),
-        "source": ("source", "component"),
-        "type": ("type",),
-    }
+    field_paths = _EVENT_PATHS
 
 
 class NewEventStrategy(EventStrategy):
     """The events.k8s.io shape of the same events."""
 
-    field_paths = {
-        **{
-            f"regarding.{member}": ("regarding", member)
-            for member in ("kind", "namespace", "name", "uid", "apiVersion", "resourceVersion", "fieldPath")
-        },
-        "reason": ("reason",),
-        "reportingController": ("reportingController",),
-        "type": ("type",),
-    }
+    field_paths = _NEW_EVENT_PATHS
 
 
 class CustomStrategy(Strategy):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 
 import orjson
 
@@ -17,6 +17,7 @@ from roadbed.storage.errors import CompactedError, OverflowError  # noqa: A004 -
 from roadbed.storage.interface import Revision
 
 from ..context import Call, Core
+from ..registry import Served
 from ..watchcache import Change, Entry, Selection, Signal
 from . import list as listing
 
@@ -55,6 +56,20 @@ class Watch:
             ]
         elif self._after:
             self._missed = cache.since(self._after)
+
+    @property
+    def served(self) -> Served:
+        """What is watched."""
+        return self._call.served
+
+    @property
+    def options(self) -> Mapping[str, str]:
+        """The request's options."""
+        return self._call.request.options
+
+    def stop(self) -> None:
+        """End the watch in good order; nobody listens any more."""
+        self._watcher.finish()
 
     async def batches(self) -> AsyncGenerator[list[Signal] | Bookmark]:
         """Yield what to send, as it comes.

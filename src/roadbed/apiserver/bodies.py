@@ -1,0 +1,85 @@
+"""Reading request bodies: bounded in size, decoded by their media type.
+
+Used by ``asgi`` for every request that has a body.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+from roadbed.apimachinery.errors import RequestEntityTooLargeError, UnsupportedMediaTypeError
+from roadbed.apimachinery.request import APPLY_PATCH, JSON_PATCH, MERGE_PATCH, STRATEGIC_PATCH
+from roadbed.apimachinery.yamlload import load_json, load_value
+
+from . import protobuf
+
+MAX_BODY_BYTES: Final = 3 * 1024 * 1024  # as Kubernetes; an object may be half of it
+_JSON: Final = ("application/json", "")
+_YAML: Final = ("application/yaml", "application/x-yaml", "text/yaml")
+_PATCHES: Final = (JSON_PATCH, MERGE_PATCH, STRATEGIC_PATCH, APPLY_PATCH)
+
+Receive = Callable[[], Awaitable[Any]]
+
+
+async def read(receive: Receive, length: str) -> bytes:
+    """Give the whole body; ``length`` is the Content-Length header.
+
+    Raises:
+        RequestEntityTooLargeError: more than 3 MiB.
+    """
+    if length.isdigit() and int(length) > MAX_BODY_BYTES:
+        raise _too_large()
+    message = await receive()
+    body: bytes = message.get("body", b"")
+    while message.get("more_body"):
+        message = await receive()
+        body += message.get("body", b"")
+        if len(body) > MAX_BODY_BYTES:
+            raise _too_large()
+    if len(body) > MAX_BODY_BYTES:
+        raise _too_large()
+    return body
+
+
+def decode(body: bytes, content_type: str) -> Any:
+    """Give the object in the body of a create, update or delete; None for no body.
+
+    Raises:
+        UnsupportedMediaTypeError: not JSON, YAML or protobuf.
+        BadRequestError: the body is not what its type says.
+    """
+    if not body:
+        return None
+    media_type = content_type.partition(";")[0].strip().lower()
+    if media_type in _JSON:
+        return load_json(body)
+    if media_type == protobuf.MEDIA_TYPE:
+        return protobuf.decode(body)
+    if media_type in _YAML:
+        return load_value(body)
+    raise UnsupportedMediaTypeError(
+        "the body of the request was in an unknown format - accepted media types include: application/json, "
+        f"application/yaml, {protobuf.MEDIA_TYPE}"
+    )
+
+
+def decode_patch(body: bytes, content_type: str) -> tuple[Any, str]:
+    """Give a patch and its media type.
+
+    Raises:
+        UnsupportedMediaTypeError: no kind of patch that exists.
+        BadRequestError: the body is not what its type says.
+    """
+    media_type = content_type.partition(";")[0].strip().lower()
+    if media_type not in _PATCHES:
+        raise UnsupportedMediaTypeError(
+            f"the body of the request was in an unknown format - accepted media types include: {', '.join(_PATCHES)}"
+        )
+    return (load_value(body) if media_type == APPLY_PATCH else load_json(body)), media_type
+
+
+def _too_large() -> RequestEntityTooLargeError:
+    return RequestEntityTooLargeError(
+        f"Request entity too large: limit is {MAX_BODY_BYTES} bytes; send less, or split the object"
+    )

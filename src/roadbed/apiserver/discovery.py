@@ -1,0 +1,188 @@
+"""Discovery: what is served, aggregated and in the legacy lists, encoded once for each state of the registry.
+
+Asked by ``asgi``; kubectl and controllers ask it before anything else, and again after a miss.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from roadbed.apimachinery.gvk import Resource
+
+from .registry import Registry, version_rank
+
+SUBRESOURCE_VERBS = ["get", "patch", "update"]
+_SCALE = {"group": "autoscaling", "version": "v1", "kind": "Scale"}
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """One document with its ETag."""
+
+    body: bytes
+    etag: str
+
+
+class Discovery:
+    """The documents below ``/api`` and ``/apis``."""
+
+    def __init__(self, registry: Registry, reviews: Callable[[], list[Resource]]) -> None:
+        self._registry = registry
+        self._reviews = reviews
+        self._generation = 0
+        self._documents: dict[str, Encoded] = {}
+
+    def aggregated(self, *, core: bool) -> Encoded:
+        """Give all groups in one document: the core group for ``/api``, the others for ``/apis``."""
+        groups = [""] if core else [group for group in self._groups() if group]
+        return self._document(f"aggregated {core}", lambda: self._aggregate(groups))
+
+    def groups(self) -> Encoded:
+        """Give the legacy ``APIGroupList``."""
+        return self._document(
+            "groups",
+            lambda: {
+                "kind": "APIGroupList",
+                "apiVersion": "v1",
+                "groups": [_group(name, versions) for name, versions in self._groups().items() if name],
+            },
+        )
+
+    def group(self, name: str) -> Encoded | None:
+        """Give one legacy ``APIGroup``, or None where there is no such group."""
+        versions = self._groups().get(name)
+        if versions is None or not name:
+            return None
+        return self._document(
+            f"group {name}", lambda: {"kind": "APIGroup", "apiVersion": "v1", **_group(name, versions)}
+        )
+
+    def core_versions(self) -> Encoded:
+        """Give the legacy ``APIVersions`` of the core group."""
+        return self._document(
+            "core", lambda: {"kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": []}
+        )
+
+    def resources(self, group: str, version: str) -> Encoded | None:
+        """Give the legacy ``APIResourceList`` of a group version, or None where there is none."""
+        if version not in self._groups().get(group, ()):
+            return None
+        api_version = f"{group}/{version}" if group else version
+        found = [each for each in self._all() if (each.group, each.version) == (group, version)]
+        return self._document(
+            f"resources {api_version}",
+            lambda: {
+                "kind": "APIResourceList",
+                "apiVersion": "v1",
+                "groupVersion": api_version,
+                "resources": [entry for resource in found for entry in _legacy(resource)],
+            },
+        )
+
+    def _all(self) -> Iterable[Resource]:
+        return [*self._registry.resources(), *self._reviews()]
+
+    def _groups(self) -> dict[str, list[str]]:
+        """Give the versions of each group, preferred first."""
+        found: dict[str, set[str]] = {}
+        for resource in self._all():
+            found.setdefault(resource.group, set()).add(resource.version)
+        return {group: sorted(found[group], key=version_rank) for group in sorted(found)}
+
+    def _aggregate(self, groups: list[str]) -> dict[str, Any]:
+        by_version: dict[tuple[str, str], list[dict[str, Any]]] = {}
+        for resource in self._all():
+            by_version.setdefault((resource.group, resource.version), []).append(_aggregated(resource))
+        versions = self._groups()
+        items = [
+            {
+                "metadata": {"name": group, "creationTimestamp": None}
+                if group
+                else {"creationTimestamp": None},
+                "versions": [
+                    {"version": version, "resources": by_version[group, version], "freshness": "Current"}
+                    for version in versions.get(group, ())
+                ],
+            }
+            for group in groups
+        ]
+        return {
+            "kind": "APIGroupDiscoveryList",
+            "apiVersion": "apidiscovery.k8s.io/v2",
+            "metadata": {},
+            "items": items,
+        }
+
+    def _document(self, key: str, build: Callable[[], dict[str, Any]]) -> Encoded:
+        if self._generation != self._registry.generation:
+            self._generation = self._registry.generation
+            self._documents.clear()
+        found = self._documents.get(key)
+        if found is None:
+            body = orjson.dumps(build())
+            found = Encoded(body, f'"{hashlib.sha256(body).hexdigest().upper()}"')
+            self._documents[key] = found
+        return found
+
+
+def _group(name: str, versions: list[str]) -> dict[str, Any]:
+    listed = [{"groupVersion": f"{name}/{version}", "version": version} for version in versions]
+    return {"name": name, "versions": listed, "preferredVersion": listed[0]}
+
+
+def _aggregated(resource: Resource) -> dict[str, Any]:
+    kind = {"group": resource.group, "version": resource.version, "kind": resource.kind}
+    entry: dict[str, Any] = {
+        "resource": resource.plural,
+        "responseKind": kind,
+        "scope": "Namespaced" if resource.namespaced else "Cluster",
+        "singularResource": resource.singular,
+        "verbs": list(resource.verbs),
+    }
+    if resource.short_names:
+        entry["shortNames"] = list(resource.short_names)
+    if resource.categories:
+        entry["categories"] = list(resource.categories)
+    if resource.subresources:
+        entry["subresources"] = [
+            {
+                "subresource": name,
+                "responseKind": _SCALE if name == "scale" else kind,
+                "verbs": ["update"] if name == "finalize" else SUBRESOURCE_VERBS,
+            }
+            for name in resource.subresources
+        ]
+    return entry
+
+
+def _legacy(resource: Resource) -> list[dict[str, Any]]:
+    entry: dict[str, Any] = {
+        "name": resource.plural,
+        "singularName": resource.singular,
+        "namespaced": resource.namespaced,
+        "kind": resource.kind,
+        "verbs": list(resource.verbs),
+    }
+    if resource.short_names:
+        entry["shortNames"] = list(resource.short_names)
+    if resource.categories:
+        entry["categories"] = list(resource.categories)
+    entries = [entry]
+    for name in resource.subresources:
+        scale = _SCALE if name == "scale" else {}
+        entries.append(
+            {
+                "name": f"{resource.plural}/{name}",
+                "singularName": "",
+                "namespaced": resource.namespaced,
+                "kind": resource.kind,
+                **scale,
+                "verbs": ["update"] if name == "finalize" else SUBRESOURCE_VERBS,
+            }
+        )
+    return entries

@@ -1,0 +1,94 @@
+"""A watch over HTTP: newline-delimited events until the watch ends or the client goes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import aclosing
+from typing import Any
+
+import orjson
+
+from roadbed.apimachinery.errors import ApiError
+
+from . import table
+from .bodies import Receive
+from .handlers.watch import Watch
+from .negotiation import Form
+from .ports import Clock
+from .watchcache import Signal
+
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+_START = {
+    "type": "http.response.start",
+    "status": 200,
+    "headers": [(b"content-type", b"application/json"), (b"cache-control", b"no-cache, private")],
+}
+
+
+async def stream(watch: Watch, form: Form, clock: Clock, receive: Receive, send: Send) -> None:
+    """Send a watch's events; an error in its course is sent as an ERROR event with its Status."""
+    try:
+        shape = _Shape(watch, form, clock)
+        await send(_START)
+        gone = asyncio.create_task(_until_gone(receive, watch), name="watch-disconnect")
+        try:
+            await _send_all(watch, shape, send)
+        finally:
+            gone.cancel()
+            await asyncio.gather(gone, return_exceptions=True)
+    finally:
+        watch.stop()
+    await send({"type": "http.response.body", "body": b""})
+
+
+async def _send_all(watch: Watch, shape: _Shape, send: Send) -> None:
+    try:
+        async with aclosing(watch.batches()) as batches:
+            async for batch in batches:
+                content = shape.bookmark(batch) if isinstance(batch, bytes) else shape.signals(batch)
+                await send({"type": "http.response.body", "body": content, "more_body": True})
+    except ApiError as error:
+        line = orjson.dumps({"type": "ERROR", "object": error.to_status()}) + b"\n"
+        await send({"type": "http.response.body", "body": line, "more_body": True})
+
+
+async def _until_gone(receive: Receive, watch: Watch) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        continue
+    watch.stop()
+
+
+class _Shape:
+    """Gives events the form that was asked for; plain JSON lines are shared by all watchers."""
+
+    def __init__(self, watch: Watch, form: Form, clock: Clock) -> None:
+        self._served = watch.served
+        self._form = form
+        self._clock = clock
+        self._include = table.include_object(watch.options.get("includeObject", ""))
+        self._is_headed = True
+
+    def signals(self, batch: Sequence[Signal]) -> bytes:
+        if self._form == "json":
+            return b"".join([signal.line for signal in batch])
+        return b"".join([self._line(signal.type, self._object(signal.entry.value)) for signal in batch])
+
+    def bookmark(self, value: bytes) -> bytes:
+        if self._form == "table":
+            meta = orjson.loads(value)["metadata"]
+            value = table.table(self._served, [], meta, self._clock(), include=self._include)
+        elif self._form == "partial":
+            value = table.partial(value)
+        return self._line("BOOKMARK", value)
+
+    def _object(self, value: bytes) -> bytes:
+        if self._form == "partial":
+            return table.partial(value)
+        headed, self._is_headed = self._is_headed, False
+        meta = {"resourceVersion": orjson.loads(value)["metadata"]["resourceVersion"]}
+        return table.table(self._served, [value], meta, self._clock(), include=self._include, headed=headed)
+
+    @staticmethod
+    def _line(type_: str, value: bytes) -> bytes:
+        return b'{"type":"%b","object":%b}\n' % (type_.encode(), value)

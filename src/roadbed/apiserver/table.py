@@ -1,0 +1,110 @@
+"""Tables and metadata-only views: the forms of objects that kubectl and informers ask for. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+import orjson
+
+from roadbed.apimachinery.errors import BadRequestError
+from roadbed.apimachinery.request import Object, Page
+
+from .columns import Column
+from .registry import Served
+
+_META = "meta.k8s.io/v1"
+_INCLUDES = ("", "Metadata", "Object", "None")
+
+
+def include_object(text: str) -> str:
+    """Read ``includeObject``; ``Metadata`` where it is not set.
+
+    Raises:
+        BadRequestError: another value.
+    """
+    if text not in _INCLUDES:
+        raise BadRequestError(f"invalid includeObject {text!r}: supported values: None, Metadata, Object")
+    return text or "Metadata"
+
+
+def table(
+    served: Served,
+    values: Iterable[bytes],
+    meta: dict[str, Any],
+    now: datetime,
+    *,
+    include: str,
+    headed: bool = True,
+) -> bytes:
+    """Give objects as one encoded Table; ``headed`` off leaves column definitions out (later watch events)."""
+    rows = [_row(served.columns, value, now, include) for value in values]
+    return orjson.dumps(
+        {
+            "kind": "Table",
+            "apiVersion": _META,
+            "metadata": meta,
+            "columnDefinitions": [_definition(column) for column in served.columns] if headed else None,
+            "rows": rows,
+        }
+    )
+
+
+def partial(value: bytes) -> bytes:
+    """Give one object's metadata as encoded PartialObjectMetadata."""
+    return orjson.dumps(_partial(orjson.loads(value)))
+
+
+def partial_list(page: Page) -> bytes:
+    """Give a page as encoded PartialObjectMetadataList."""
+    items = [_partial(orjson.loads(item)) for item in page.items]
+    return orjson.dumps(
+        {
+            "kind": "PartialObjectMetadataList",
+            "apiVersion": _META,
+            "metadata": page_meta(page),
+            "items": items,
+        }
+    )
+
+
+def page_meta(page: Page) -> dict[str, Any]:
+    """Give the metadata of a list."""
+    meta: dict[str, Any] = {"resourceVersion": page.revision}
+    if page.continue_token:
+        meta["continue"] = page.continue_token
+    if page.remaining is not None:
+        meta["remainingItemCount"] = page.remaining
+    return meta
+
+
+def plain_list(served: Served, page: Page) -> bytes:
+    """Give a page as the kind's encoded list: a join of stored bytes."""
+    resource = served.resource
+    head = {"kind": served.list_kind, "apiVersion": resource.api_version, "metadata": page_meta(page)}
+    return b'%b,"items":[%b]}' % (orjson.dumps(head)[:-1], b",".join(page.items))
+
+
+def _partial(obj: Object) -> Object:
+    return {"kind": "PartialObjectMetadata", "apiVersion": _META, "metadata": obj["metadata"]}
+
+
+def _row(columns: tuple[Column, ...], value: bytes, now: datetime, include: str) -> dict[str, Any]:
+    obj = orjson.loads(value)
+    row: dict[str, Any] = {"cells": [column.cell(obj, now) for column in columns]}
+    if include == "Object":
+        row["object"] = orjson.Fragment(value)
+    elif include == "Metadata":
+        row["object"] = _partial(obj)
+    return row
+
+
+def _definition(column: Column) -> dict[str, Any]:
+    return {
+        "name": column.name,
+        "type": column.type,
+        "format": column.format,
+        "description": column.description,
+        "priority": column.priority,
+    }
