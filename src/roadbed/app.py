@@ -38,6 +38,7 @@ BUILTIN_PLUGINS = (
 
 # All engines share informers. They read as the collector does, which sees every kind; writes go as each engine.
 INFORMERS = User("system:engine:core", ("system:authenticated",))
+SYSTEM = User("system:apiserver", ("system:masters", "system:authenticated"))
 PORTAL = User("system:portal", ("system:authenticated",))
 ADMIN = User("admin", (ADMINS, "system:authenticated"))
 
@@ -152,6 +153,7 @@ class Platform:
         server.add_readiness("engines", lambda: self._unready.get("engines", ""))
         await server.start()
         self._stack.push_async_callback(server.stop)
+        await access.bootstrap(server.local(SYSTEM))
         self._server = server
         return server
 

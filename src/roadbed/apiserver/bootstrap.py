@@ -1,7 +1,7 @@
 """The roles and bindings that exist from the first start: Kubernetes' own, and those of our engines.
 
-The API server creates what is absent at start, through its own ``local`` transport as a system user; what an
-operator changed stays changed (annotation ``rbac.authorization.kubernetes.io/autoupdate`` as in Kubernetes is
+``app`` calls ``install`` once the API server has started, before any engine runs; what an operator changed
+stays changed (annotation ``rbac.authorization.kubernetes.io/autoupdate`` as in Kubernetes is
 not acted on). Roles that a plugin needs beyond these are objects like any other, with the label
 ``rbac.roadbed.dev/aggregate-to-<engine>: "true"`` to reach an engine.
 
@@ -10,10 +10,13 @@ Source: https://kubernetes.io/docs/reference/access-authn-authz/rbac/#default-ro
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
-from roadbed.apimachinery.request import Object
+from roadbed.apimachinery.errors import AlreadyExistsError
+from roadbed.apimachinery.request import Answer, ApiRequest, Object
+from roadbed.apis import rbac
 
 from .authz import GROUP
 
@@ -42,6 +45,30 @@ _AWS = tuple(
 )
 
 
+class Caller(Protocol):
+    """Carries one request as a user in ``system:masters``; ``ApiServer.local`` gives one."""
+
+    async def call(self, request: ApiRequest) -> Answer:
+        """Carry the request."""
+        ...
+
+
+async def install(caller: Caller) -> None:
+    """Create what of the policy is absent, all at once so that the store commits it together."""
+    async with asyncio.TaskGroup() as group:
+        for obj in policy():
+            group.create_task(_create(caller, obj))
+
+
+async def _create(caller: Caller, obj: Object) -> None:
+    resource = rbac.CLUSTERROLES if obj["kind"] == "ClusterRole" else rbac.CLUSTERROLEBINDINGS
+    options = {"fieldManager": "roadbed"}
+    try:
+        await caller.call(ApiRequest.on("create", resource, body=obj, options=options))
+    except AlreadyExistsError:
+        return  # from an earlier start; an operator may have changed it
+
+
 def policy() -> list[Object]:
     """Give the ClusterRoles and ClusterRoleBindings to create where they are absent, roles first."""
     roles = [*_kubernetes_roles(), *_platform_roles()]
@@ -49,10 +76,7 @@ def policy() -> list[Object]:
         _binding("cluster-admin", "cluster-admin", group="system:masters"),
         _binding("system:discovery", "system:discovery", group="system:authenticated"),
         _binding("system:basic-user", "system:basic-user", group="system:authenticated"),
-        _binding("system:public-info-viewer", "system:public-info-viewer", group="system:authenticated"),
-        _binding(
-            "system:public-info-viewer:anonymous", "system:public-info-viewer", group="system:unauthenticated"
-        ),
+        _viewers(),
         _binding("system:monitoring", "system:monitoring", group="system:monitoring"),
         _binding("roadbed:admins", "cluster-admin", group=ADMINS),
         _binding("roadbed:basic-user", "roadbed:basic-user", group="system:authenticated"),
@@ -63,6 +87,13 @@ def policy() -> list[Object]:
         ),
     ]
     return [*roles, *bindings]
+
+
+def _viewers() -> Object:
+    """Bind the role that shows version and health to everybody, signed in or not."""
+    binding = _binding("system:public-info-viewer", "system:public-info-viewer", group="system:authenticated")
+    others = {"apiGroup": GROUP, "kind": "Group", "name": "system:unauthenticated"}
+    return {**binding, "subjects": [*binding["subjects"], others]}
 
 
 def _kubernetes_roles() -> list[Object]:
