@@ -374,7 +374,8 @@ def faults(structure: Structure, value: Any, path: str = "") -> list[str]:
         return found
     if kind == "list":
         return _list_faults(structure, value, path)
-    if isinstance(value, dict | list) or not isinstance(value, _SCALARS.get(structure.scalar, object)):
+    is_misfit = isinstance(value, bool) and structure.scalar == "numeric"
+    if is_misfit or not isinstance(value, _SCALARS.get(structure.scalar, str | int | float)):
         wanted = {"numeric": "numeric (int or float)", "untyped": "any scalar"}
         return [f"{path}: expected {wanted.get(structure.scalar, structure.scalar)}, got {_shown(value)}"]
     return []

@@ -67,8 +67,9 @@ def _merge_maps(original: Object, patch: Object, node: MergeNode | None) -> Obje
     merged = _retain_keys(dict(original), patch)
     for key in [each for each in patch if each.startswith(SET_ORDER)]:
         _merge_ordered(merged, patch, key, node)
-    for key, value in patch.items():
-        _merge_member(merged, key, value, node)
+    # Deletions first: what the same patch adds, stays.
+    for key in sorted(patch, key=lambda each: not each.startswith(DELETE_FROM)):
+        _merge_member(merged, key, patch[key], node)
     return merged
 
 
@@ -113,7 +114,7 @@ def _merge_ordered(merged: Object, patch: Object, key: str, node: MergeNode | No
     order = patch.pop(key)
     name = _field_of(key, "setElementOrder list")
     current, change = merged.get(name), patch.get(name)
-    for each in (order, *(value for value in (current, change) if value is not None)):
+    for each in (order, *(found[name] for found in (merged, patch) if name in found)):
         if not isinstance(each, list):
             raise BadRequestError(f"expected a list at {name}, but received {_shown(each)}")
     child = _child(node, name)

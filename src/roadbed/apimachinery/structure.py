@@ -93,9 +93,8 @@ class Structure:
         self._preserve = preserve or (node is not None and node.preserve_unknown)
         kind = "" if node is None or node.int_or_string else node.type
         self.scalar = _scalar_of(node, builtin=builtin) if kind not in ("object", "array") else ""
-        is_number_or_text = node is not None and node.int_or_string
-        self.is_map = kind in ("", "object") and not is_number_or_text
-        self.is_list = kind in ("", "array") and not is_number_or_text
+        self.is_map = kind in ("", "object")
+        self.is_list = kind in ("", "array")
         self.is_map_atomic = node is not None and node.map_type == "atomic"
         self.is_present = bool(builtin and node is not None and node.default == {} and node.properties)
         merges, self.keys = _list_merge(node)
