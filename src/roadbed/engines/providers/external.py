@@ -47,7 +47,8 @@ class ManagedKind:
     ``initialize`` may add to ``spec.forProvider`` in place (tags), never change what is there.
     ``deterministic`` kinds may be created again after an interruption: the second creation collides with
     the first or changes nothing. Others are asked to ``recover``.
-    ``legacy`` kinds are cluster-scoped and have ``deletionPolicy``.
+    ``legacy`` kinds are cluster-scoped and have ``deletionPolicy``. ``users`` are the kinds that may depend on
+    this one, so that a deletion that had to wait for them goes on when one of them goes.
     """
 
     resource: Resource
@@ -56,6 +57,7 @@ class ManagedKind:
     initialize: Callable[[Object], None] = lambda _: None
     deterministic: bool = False
     legacy: bool = False
+    users: Sequence[GVK] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +138,13 @@ class ExternalClient(Protocol):
 
 
 class Connector(Protocol):
-    """Gives the ``ExternalClient`` for one object, from its provider config. Caches as it likes."""
+    """Gives the ``ExternalClient`` for one object, from its provider config. Caches as it likes.
+
+    ``configs`` are the resources it reads; objects that could not be connected are looked at again when
+    one of those changes.
+    """
+
+    configs: Sequence[Resource]
 
     async def connect(self, managed: Object) -> ExternalClient:
         """Find account, credentials and endpoint.

@@ -13,21 +13,21 @@ and condition names; other code).
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field
 
+from roadbed.apimachinery.conditions import Condition, find_condition, is_true
 from roadbed.apimachinery.errors import ApiError, ConflictError, NotFoundError
-from roadbed.apimachinery.gvk import Resource
 from roadbed.apimachinery.objects import is_terminating, metadata, name_of, namespace_of
 from roadbed.apimachinery.request import Object
 from roadbed.client import Client
 from roadbed.controller import Clock, Recorder, Request, Result
 
 from . import connection, markers, references
-from .conditions import Condition, failed, paused, ready, says, synced
+from .conditions import failed, paused, ready, synced
 from .external import (
     Connector,
     ExternalClient,
     ExternalError,
+    InUseError,
     InvalidRequestError,
     ManagedKind,
     Observation,
@@ -36,6 +36,7 @@ from .external import (
 from .pacing import Pacing
 from .policies import CREATE, LATE, UPDATE, Policy
 from .turn import Turn, copied
+from .waiting import Waiting, kind_key
 
 logger = logging.getLogger(__name__)
 
@@ -45,21 +46,6 @@ INCOMPLETE = (
     "cannot determine creation result - remove the crossplane.io/external-create-pending annotation"
     " if it is safe to proceed"
 )
-
-
-@dataclass(slots=True)
-class Waiting:
-    """Which objects of one kind wait for objects of which resource; read by watch handlers on the loop."""
-
-    requests: dict[Resource, set[Request]] = field(default_factory=dict)
-
-    def add(self, resource: Resource, request: Request) -> None:
-        """Remember that ``request`` should be looked at when an object of ``resource`` changes."""
-        self.requests.setdefault(resource, set()).add(request)
-
-    def take(self, resource: Resource) -> set[Request]:
-        """Give, and forget, who waits for ``resource``."""
-        return self.requests.pop(resource, set())
 
 
 class ManagedReconciler:
@@ -81,6 +67,8 @@ class ManagedReconciler:
         self._recorder = recorder
         self._clock = clock
         self._pacing = pacing or Pacing()
+        self._configs = [kind_key(resource.gvk) for resource in connector.configs]
+        self._targets = [kind_key(reference.to) for reference in kind.references]
         self.waiting = Waiting()
 
     async def reconcile(self, request: Request) -> Result:
@@ -117,18 +105,21 @@ class ManagedReconciler:
         if not terminating:
             if not policy.only_observes:
                 self._kind.initialize(obj)
+            # Before looking: what appears while we look must wake us.
+            needed = references.unfilled(obj, self._kind.references)
+            self.waiting.add(map(kind_key, needed), request)
             try:
                 await references.resolve(self._client, obj, self._kind.references)
             except references.UnresolvedError as error:
-                if error.resource is not None:
-                    self.waiting.add(error.resource, request)
                 await turn.warn("CannotResolveResourceReferences", str(error))
                 return await self._retry(turn, request, str(error))
+        self.waiting.add(self._configs, request)
         try:
             external = await self._connector.connect(obj)
         except ExternalError as error:
             await turn.warn("CannotConnectToProvider", str(error))
             return await self._retry(turn, request, f"connect failed: {error}", error)
+        self.waiting.discard(self._configs, request)
         if markers.pending_since(obj) is not None and not self._kind.deterministic:
             result = await self._recover(turn, request, external)
             if result is not None:
@@ -196,6 +187,7 @@ class ManagedReconciler:
         except ExternalError as error:
             await turn.warn("CannotCreateExternalResource", str(error))
             await turn.remember({markers.CREATE_FAILED: markers.stamp(self._clock.now())})
+            self.waiting.add(self._targets, request)  # perhaps what it refers to is only on its way
             return await self._retry(turn, request, f"create failed: {error}", error, ready("Creating"))
         await turn.remember(
             {
@@ -271,6 +263,8 @@ class ManagedReconciler:
         try:
             await external.delete(turn.obj)
         except ExternalError as error:
+            if isinstance(error, InUseError):
+                self.waiting.add(map(kind_key, self._kind.users), request)
             await turn.warn("CannotDeleteExternalResource", str(error))
             return await self._retry(turn, request, f"delete failed: {error}", error, ready("Deleting"))
         logger.info("deleted external resource", extra=self._facts(turn.obj))
@@ -293,7 +287,8 @@ class ManagedReconciler:
     async def _pause(self, turn: Turn, request: Request) -> Result:
         self._pacing.forget(request)
         condition = paused()
-        if not says(turn.conditions, "Synced", condition.reason):
+        before = find_condition(turn.obj, "Synced")
+        if before is None or before.get("reason") != condition.reason:
             await turn.tell("ReconciliationPaused", condition.message)
         await turn.conclude(condition)
         return Result()  # an edit wakes us
@@ -314,7 +309,7 @@ class ManagedReconciler:
 
     def _may_be_settling(self, obj: Object) -> bool:
         created = markers.created_at(obj)
-        if created is None or says((obj.get("status") or {}).get("conditions") or (), "Ready", "Available"):
+        if created is None or is_true(obj, "Ready"):
             return False  # never created, or seen before: then it is gone
         return (self._clock.now() - created).total_seconds() < SETTLING_S
 

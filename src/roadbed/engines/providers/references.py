@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from roadbed.apimachinery.errors import NotFoundError
-from roadbed.apimachinery.gvk import Resource
+from roadbed.apimachinery.gvk import GVK, Resource
 from roadbed.apimachinery.objects import annotations_of, controller_of, name_of, namespace_of
 from roadbed.apimachinery.request import Object
 from roadbed.client import Client
@@ -23,11 +23,23 @@ from .markers import EXTERNAL_NAME
 
 
 class UnresolvedError(Exception):
-    """A required reference that gives no value yet. ``resource`` is what to wait for, if it is served."""
+    """A required reference that gives no value yet."""
 
-    def __init__(self, message: str, resource: Resource | None) -> None:
+    def __init__(self, message: str) -> None:
         super().__init__(f"cannot resolve references: {message}")
-        self.resource = resource
+
+
+def unfilled(obj: Object, references: Sequence[Reference]) -> list[GVK]:
+    """Give the kinds that the object needs a value from and has none."""
+    blocks = [obj["spec"].get(block) or {} for block in ("forProvider", "initProvider")]
+    return [
+        reference.to
+        for reference in references
+        if any(
+            not values.get(reference.field) and (reference.ref in values or reference.selector in values)
+            for values in blocks
+        )
+    ]
 
 
 async def resolve(client: Client, obj: Object, references: Sequence[Reference]) -> None:
@@ -71,8 +83,7 @@ class _Resolution:
         except NotFoundError as error:
             raise UnresolvedError(
                 f"{self._path}.{wanted.ref}: kind {wanted.to.kind} of {wanted.to.api_version} is not served"
-                f" here; set {self._path}.{wanted.field} itself",
-                None,
+                f" here; set {self._path}.{wanted.field} itself"
             ) from error
         if refs:
             await self._by_name(resource, refs)
@@ -95,7 +106,7 @@ class _Resolution:
                     else f"{resource.kind} {shown}: referenced field was empty"
                     " (referenced resource may not yet be ready)"
                 )
-                raise UnresolvedError(f"{self._path}.{self._reference.ref}: {why}", resource)
+                raise UnresolvedError(f"{self._path}.{self._reference.ref}: {why}")
         if found:
             self._values[self._reference.field] = found if self._reference.many else found[0]
 
@@ -120,8 +131,7 @@ class _Resolution:
                     else "no resources matched selector"
                 )
                 raise UnresolvedError(
-                    f"{self._path}.{self._reference.selector}: {why} ({resource.kind}, labels {text or 'any'})",
-                    resource,
+                    f"{self._path}.{self._reference.selector}: {why} ({resource.kind}, labels {text or 'any'})"
                 )
             return
         refs = [{"name": name, **({"namespace": namespace} if namespace else {})} for _, name in chosen]

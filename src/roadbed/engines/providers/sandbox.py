@@ -28,7 +28,7 @@ LAST_WORDS = 2000  # bytes of its output that go into an error
 PR_SET_PDEATHSIG = 1
 
 
-class SandboxError(Exception):
+class SandboxError(RuntimeError):
     """The sandbox cloud can't be had; the message says why and what to do."""
 
 
@@ -57,7 +57,7 @@ class Sandbox:
             raise SandboxError("moto is here without its server: pip install 'roadbed[demo]'")
         port = _free_port()
         parent = os.getpid()
-        self._output = tempfile.TemporaryFile(prefix="roadbed-sandbox-")
+        self._output = tempfile.TemporaryFile(prefix="roadbed-sandbox-")  # noqa: SIM115 - lives as long as the process
         self._process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",

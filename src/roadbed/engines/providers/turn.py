@@ -10,10 +10,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import orjson
 
+from roadbed.apimachinery.conditions import Condition, conditions_of, with_conditions
 from roadbed.apimachinery.errors import ApiError, ConflictError, NotFoundError
 from roadbed.apimachinery.objects import annotations_of, metadata, name_of, namespace_of, uid_of
 from roadbed.apimachinery.request import Object
@@ -21,7 +23,6 @@ from roadbed.client import Client
 from roadbed.controller import Clock, Recorder
 
 from . import markers
-from .conditions import Condition, merged
 from .external import ManagedKind, Observation
 
 logger = logging.getLogger(__name__)
@@ -43,11 +44,6 @@ class Turn:
         self._recorder = recorder
         self._clock = clock
         self._status: dict[str, Any] = {}
-
-    @property
-    def conditions(self) -> list[dict[str, Any]]:
-        """The stored conditions."""
-        return (self.stored.get("status") or {}).get("conditions") or []
 
     async def tell(self, reason: str, message: str) -> None:
         """Record a normal event."""
@@ -124,10 +120,11 @@ class Turn:
         """Write the status, if it changed: what was observed, and these conditions."""
         before = self.stored.get("status") or {}
         generation = int(metadata(self.stored).get("generation") or 0)
+        wanted = [replace(change, observed_generation=generation) for change in changes]
         after = {
             **before,
             **self._status,
-            "conditions": merged(self.conditions, changes, now=self._clock.now(), generation=generation),
+            "conditions": with_conditions(conditions_of(self.stored), wanted, self._clock.now()),
             "observedGeneration": generation,
         }
         if after == before:

@@ -3,7 +3,7 @@
 One ``Accounts`` serves all AWS kinds of the process. A session is kept as long as config and Secret stay
 the same revision, at most ``KEPT`` of them. boto3 is imported on first use (25 MB, 0.2 s). Calls run in a
 thread pool of their own, so that a slow cloud never blocks the loop nor anybody else's threads; socket
-timeouts bound each call. ``close`` ends the pool.
+timeouts bound each call. Controllers ``use`` it while they run; the last to ``release`` it closes it.
 """
 
 from __future__ import annotations
@@ -123,6 +123,13 @@ class Account:
                 made = self._clients[service, region] = self._made(service, region)
             return made
 
+    def close(self) -> None:
+        """Close all connections; calls that are under way finish, a later one connects anew."""
+        with self._lock:
+            for client in self._clients.values():
+                client.close()
+            self._clients.clear()
+
     def _opened(self) -> Any:
         if self._session is None:
             import boto3
@@ -162,10 +169,22 @@ class Accounts:
         self._clock = clock
         self._kept: OrderedDict[tuple[str, ...], Account] = OrderedDict()
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="aws")
+        self._users = 0
 
-    def close(self) -> None:
-        """End the threads once their calls are done; nothing can be called afterwards."""
+    def use(self) -> None:
+        """Count one more user; each calls ``release`` at its end."""
+        self._users += 1
+
+    def release(self) -> None:
+        """Count one user less; the last one closes connections and ends the threads."""
+        self._users -= 1
+        if self._users:
+            return
         self._threads.shutdown(wait=False, cancel_futures=True)
+        for account in self._kept.values():
+            account.close()
+        self._kept.clear()
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="aws")  # costs nothing until used
 
     async def of(self, managed: Object, *, legacy: bool) -> Account:
         """Give the account that the object's ``providerConfigRef`` leads to.
@@ -187,7 +206,7 @@ class Accounts:
         if account is None:
             account = self._kept[key] = self._open(config, secret, label)
             if len(self._kept) > KEPT:
-                self._kept.popitem(last=False)
+                self._kept.popitem(last=False)[1].close()
         self._kept.move_to_end(key)
         return account
 

@@ -8,12 +8,21 @@ from __future__ import annotations
 
 import secrets as randomness
 import string
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from roadbed.apimachinery.gvk import Resource
 from roadbed.apimachinery.objects import is_terminating, name_of, namespace_of, owner_reference, uid_of
 from roadbed.apimachinery.request import Object
-from roadbed.apis.aws import Kind, Trait, target_gvk
+from roadbed.apis.aws import (
+    CLUSTER_PROVIDER_CONFIGS,
+    KINDS,
+    LEGACY_PROVIDER_CONFIGS,
+    PROVIDER_CONFIGS,
+    Kind,
+    Trait,
+    target_gvk,
+)
 from roadbed.apis.core import SECRETS
 from roadbed.client import Client
 from roadbed.engines.providers import connection, markers
@@ -47,6 +56,9 @@ class AwsConnector:
         self._accounts = accounts
         self._client = client
         self._legacy = legacy
+        self.configs: Sequence[Resource] = (
+            (LEGACY_PROVIDER_CONFIGS,) if legacy else (CLUSTER_PROVIDER_CONFIGS, PROVIDER_CONFIGS)
+        )
 
     async def connect(self, managed: Object) -> AwsClient:
         """Give the client for one object."""
@@ -244,6 +256,14 @@ def managed_kind(adapter: Adapter, *, legacy: bool) -> ManagedKind:
         initialize=(lambda obj: _tag(kind, obj, legacy=legacy)) if kind.tagged else lambda _: None,
         deterministic=adapter.deterministic,
         legacy=legacy,
+        users=[
+            other.resource(legacy=legacy).gvk
+            for other in KINDS
+            for field in other.inputs()
+            if field.target is not None
+            and (field.target.service, field.target.kind) == (kind.service, kind.kind)
+            and other is not kind
+        ],
     )
 
 

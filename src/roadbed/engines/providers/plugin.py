@@ -1,0 +1,141 @@
+"""Registers the provider controllers: one per managed kind, running while its definition is established.
+
+The only controller that always runs watches definitions. A kind without a definition costs nothing; one
+without objects costs an informer and its idle workers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from roadbed.apimachinery.conditions import is_true
+from roadbed.apimachinery.gvk import Resource
+from roadbed.apimachinery.objects import annotations_of, is_terminating, metadata, name_of
+from roadbed.apimachinery.request import Object
+from roadbed.apis.apiextensions import CUSTOMRESOURCEDEFINITIONS
+from roadbed.controller import Controller, Informers, Reconciler, Request, Result, Watch
+from roadbed.plugins import EngineContext, hookimpl
+
+from .aws.accounts import Accounts
+from .aws.adapter import Adapter
+from .aws.client import AwsConnector, managed_kind
+from .aws.ec2 import SecurityGroupAdapter, SubnetAdapter, VpcAdapter
+from .aws.rds import InstanceAdapter, SubnetGroupAdapter
+from .aws.s3 import BucketAdapter, BucketVersioningAdapter
+from .managed import ManagedReconciler
+from .waiting import Waiting, kind_key
+
+WORKERS = 4  # per kind; a call takes tens of milliseconds, and the account's rate bounds them together
+
+ADAPTERS: tuple[Adapter, ...] = (
+    BucketAdapter(),
+    BucketVersioningAdapter(),
+    InstanceAdapter(),
+    SubnetGroupAdapter(),
+    VpcAdapter(),
+    SubnetAdapter(),
+    SecurityGroupAdapter(),
+)
+
+
+@hookimpl
+def roadbed_controllers(context: EngineContext) -> Sequence[Controller]:
+    """Give the controller that starts and stops the others."""
+    return [DefinitionFollower(context).controller()]
+
+
+class DefinitionFollower:
+    """Runs the controller of each kind while its CustomResourceDefinition is established."""
+
+    def __init__(self, context: EngineContext) -> None:
+        self._context = context
+        self._accounts = Accounts(context.client, context.clock)
+        self._kinds = {
+            adapter.kind.resource(legacy=legacy).qualified: (adapter, legacy)
+            for adapter in ADAPTERS
+            for legacy in (False, True)
+        }
+
+    def controller(self) -> Controller:
+        """Give the controller to run."""
+        watch = Watch(CUSTOMRESOURCEDEFINITIONS, to_requests=self._ours)
+        return Controller("providers", self, [watch], workers=1)
+
+    async def reconcile(self, request: Request) -> Result:
+        """Start or stop the controller of one kind."""
+        manager = self._context.manager
+        definition = await self._context.client.find(CUSTOMRESOURCEDEFINITIONS, request.name)
+        wanted = (
+            definition is not None and is_true(definition, "Established") and not is_terminating(definition)
+        )
+        name = f"managed/{request.name}"
+        if wanted and not manager.is_running(name):
+            manager.start(self._made(name, *self._kinds[request.name]))
+        elif not wanted and manager.is_running(name):
+            await manager.stop(name)
+        return Result()
+
+    def _ours(self, definition: Object) -> Iterable[Request]:
+        name = name_of(definition)
+        return (Request("", name),) if name in self._kinds else ()
+
+    def _made(self, name: str, adapter: Adapter, legacy: bool) -> Controller:
+        context = self._context
+        kind = managed_kind(adapter, legacy=legacy)
+        connector = AwsConnector(adapter, self._accounts, context.client, legacy=legacy)
+        reconciler = ManagedReconciler(
+            kind, connector, client=context.client, recorder=context.recorder, clock=context.clock
+        )
+        helpers = [*(reference.to for reference in kind.references), *kind.users]
+        resources = {kind_key(other.gvk): other for other in self._resources(legacy=legacy)}
+        woken_by = [resources[key] for key in dict.fromkeys(map(kind_key, helpers)) if key in resources]
+        watches = [
+            Watch(kind.resource, predicate=matters),
+            *(_waking(reconciler.waiting, resource) for resource in (*woken_by, *connector.configs)),
+        ]
+        return ManagedController(name, reconciler, watches, self._accounts)
+
+    def _resources(self, *, legacy: bool) -> list[Resource]:
+        return [adapter.kind.resource(legacy=legacy) for adapter in ADAPTERS]
+
+
+class ManagedController(Controller):
+    """A controller that holds the accounts open while it runs."""
+
+    def __init__(
+        self, name: str, reconciler: Reconciler, watches: Sequence[Watch], accounts: Accounts
+    ) -> None:
+        super().__init__(name, reconciler, watches, workers=WORKERS)
+        self._accounts = accounts
+
+    async def run(self, informers: Informers) -> None:
+        """Work until cancelled."""
+        self._accounts.use()
+        try:
+            await super().run(informers)
+        finally:
+            self._accounts.release()
+
+
+def matters(old: Object | None, new: Object | None) -> bool:
+    """Say whether a change may ask for work: anything a person or another controller says, but not status."""
+    if old is None or new is None:
+        return True
+    return _said(old) != _said(new)
+
+
+def _said(obj: Object) -> tuple[object, ...]:
+    meta = metadata(obj)
+    return (
+        meta.get("uid"),
+        meta.get("generation"),
+        meta.get("labels"),
+        annotations_of(obj),
+        meta.get("finalizers"),
+        meta.get("deletionTimestamp"),
+    )
+
+
+def _waking(waiting: Waiting, resource: Resource) -> Watch:
+    key = kind_key(resource.gvk)
+    return Watch(resource, to_requests=lambda _: waiting.take(key))
