@@ -72,7 +72,7 @@ def create_app(settings: WebSettings, *, client: Client, catalog: Catalog) -> We
 
 
 def _routes(portal: Portal) -> list[BaseRoute]:
-    pages = [
+    pages: list[tuple[str, str, Page]] = [
         *home.PAGES,
         *catalog_pages.PAGES,
         *create.PAGES,

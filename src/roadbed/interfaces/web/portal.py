@@ -150,6 +150,7 @@ class Visit:
             "navigation": NAVIGATION,
             "settings": self.portal.settings,
             "theme": theme_of(self.request),
+            "rail": "slim" if self.request.cookies.get("roadbed_rail") == "slim" else "wide",
             "now": self.portal.settings.now(),
             "partial": self.is_partial,
         }

@@ -16,6 +16,7 @@ import jinja2
 from markupsafe import Markup
 
 from . import links, words, yamlview
+from .forms.model import token_of
 from .forms.placing import has_errors
 from .settings import WebSettings
 
@@ -41,8 +42,8 @@ def environment(settings: WebSettings) -> jinja2.Environment:
         shorten=words.shorten,
         yaml_lines=yamlview.highlight,
         to_yaml=yamlview.dump,
-        has_errors=has_errors,
     )
+    made.tests["has_errors"] = has_errors
     made.globals.update(
         icon=_icon,
         asset=_asset,
@@ -53,6 +54,7 @@ def environment(settings: WebSettings) -> jinja2.Environment:
         list_path=links.list_path,
         create_path=links.create_path,
         with_query=links.with_query,
+        token_of=token_of,
     )
     return made
 

@@ -12,18 +12,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from roadbed.apimachinery.gvk import Resource
+from roadbed.apis.authorization import SELFSUBJECTACCESSREVIEWS, SELFSUBJECTRULESREVIEWS
 from roadbed.client import Client
 from roadbed.portal.index import Predicate
 
 GROUP = "backstage.io"
-_REVIEWS = "authorization.k8s.io"
-SELF_SUBJECT_ACCESS_REVIEWS = Resource(
-    _REVIEWS, "v1", "selfsubjectaccessreviews", "SelfSubjectAccessReview", namespaced=False
-)
-SELF_SUBJECT_RULES_REVIEWS = Resource(
-    _REVIEWS, "v1", "selfsubjectrulesreviews", "SelfSubjectRulesReview", namespaced=False
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +37,11 @@ EVERYTHING = Access(Predicate(everything=True))
 async def access_of(client: Client, namespaces: Sequence[str]) -> Access:
     """Ask the server what the client's user may see in ``namespaces``."""
     question = {
-        "apiVersion": f"{_REVIEWS}/v1",
+        "apiVersion": SELFSUBJECTACCESSREVIEWS.api_version,
         "kind": "SelfSubjectAccessReview",
         "spec": {"resourceAttributes": {"verb": "list", "group": GROUP, "resource": "*"}},
     }
-    answer = await client.ask(SELF_SUBJECT_ACCESS_REVIEWS, question)
+    answer = await client.ask(SELFSUBJECTACCESSREVIEWS, question)
     if (answer.get("status") or {}).get("allowed"):
         return EVERYTHING
     answers = await asyncio.gather(*(_rules(client, namespace) for namespace in namespaces))
@@ -62,11 +55,11 @@ async def access_of(client: Client, namespaces: Sequence[str]) -> Access:
 
 async def _rules(client: Client, namespace: str) -> Iterable[dict[str, Any]]:
     question = {
-        "apiVersion": f"{_REVIEWS}/v1",
+        "apiVersion": SELFSUBJECTACCESSREVIEWS.api_version,
         "kind": "SelfSubjectRulesReview",
         "spec": {"namespace": namespace},
     }
-    answer = await client.ask(SELF_SUBJECT_RULES_REVIEWS, question)
+    answer = await client.ask(SELFSUBJECTRULESREVIEWS, question)
     return (answer.get("status") or {}).get("resourceRules") or ()
 
 

@@ -67,7 +67,11 @@ async def to_form(visit: Visit) -> Response:
     try:
         obj = _typed(offer, yamlview.load(text))
     except yamlview.YamlError as error:
-        return visit.render("create_problem.html", problem=str(error))
+        answer = visit.render("create_problem.html", problem=str(error))
+        # The form stays as it was; only the sentence under the YAML changes.
+        answer.headers["HX-Retarget"] = "#yaml-problem"
+        answer.headers["HX-Reswap"] = "innerHTML"
+        return answer
     draft = _draft(offer, obj)
     return visit.render("create_fields.html", **await _context(visit, offer, draft))
 
