@@ -4,6 +4,16 @@ Commands live here, one module each; business rules, controllers and databases d
 imported inside the command that needs them, so that ``roadbed --help`` answers at once.
 """
 
+from .main import main
 from .platform import Addresses, Platform, PlatformError, PlatformFactory, UpOptions
+from .referenceplatform import write_reference
 
-__all__ = ["Addresses", "Platform", "PlatformError", "PlatformFactory", "UpOptions"]
+__all__ = [
+    "Addresses",
+    "Platform",
+    "PlatformError",
+    "PlatformFactory",
+    "UpOptions",
+    "main",
+    "write_reference",
+]

@@ -1,0 +1,72 @@
+"""How failure is told at a terminal: ``error: <what>, <object>: <why>``, a ``hint:`` with the next step, a code.
+
+Raised by commands, shown by ``main``. API errors become one here and nowhere else, so that every command
+words the same trouble in the same way.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from roadbed.apimachinery.errors import (
+    AlreadyExistsError,
+    ApiError,
+    BadRequestError,
+    ConflictError,
+    ForbiddenError,
+    InvalidError,
+    NotFoundError,
+    ServiceUnavailableError,
+    UnauthorizedError,
+)
+
+FAILED, USAGE, NOT_FOUND, DENIED = 1, 2, 4, 5
+
+_HINTS: dict[type[ApiError], str] = {
+    ServiceUnavailableError: "start a platform with `roadbed up`, or name another one with --kubeconfig or --context",
+    UnauthorizedError: "the kubeconfig's credentials are not valid here: take the one that `roadbed up` printed last",
+    ForbiddenError: "ask whoever runs the platform for a Role with that verb and a RoleBinding to you",
+    NotFoundError: "`roadbed get TYPE -A` lists what there is",
+    ConflictError: "read the object again and repeat the change",
+    AlreadyExistsError: "`roadbed apply` changes what exists already",
+    InvalidError: "correct the fields that it names; `kubectl explain` and the portal show what they take",
+}
+
+
+class Failure(Exception):  # noqa: N818 - it is how a command ends, not an error of ours
+    """The command failed; nothing more is printed than what is said here."""
+
+    def __init__(
+        self, what: str, *, about: str = "", why: str = "", hint: str = "", code: int = FAILED
+    ) -> None:
+        text = f"{what}, {about}" if about else what
+        super().__init__(f"{text}: {why}" if why else text)
+        self.hint = hint
+        self.code = code
+
+    def show(self) -> int:
+        """Print it on stderr and give the exit code."""
+        lines = [f"error: {self}", *([f"hint: {self.hint}"] if self.hint else [])]
+        sys.stdout.flush()
+        sys.stderr.write("\n".join(lines) + "\n")
+        sys.stderr.flush()
+        return self.code
+
+
+def usage(message: str, *, hint: str = "") -> Failure:
+    """Give the failure of a command line that makes no sense."""
+    return Failure(message, hint=hint, code=USAGE)
+
+
+def from_api(error: ApiError, what: str, about: str = "", *, hint: str = "") -> Failure:
+    """Give the failure that an API error means for whoever typed the command."""
+    code = FAILED
+    if isinstance(error, NotFoundError):
+        code = NOT_FOUND
+    elif isinstance(error, ForbiddenError | UnauthorizedError):
+        code = DENIED
+    if not hint:
+        hint = next((text for kind, text in _HINTS.items() if isinstance(error, kind)), "")
+    if isinstance(error, BadRequestError) and "kubeconfig" in error.message:
+        hint = "`export KUBECONFIG=…` as `roadbed up` printed it, or use --kubeconfig"
+    return Failure(what, about=about, why=error.message, hint=hint, code=code)
