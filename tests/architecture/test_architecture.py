@@ -2,6 +2,7 @@
 
 import ast
 import dataclasses
+import logging
 import re
 from pathlib import Path
 
@@ -119,3 +120,15 @@ def test_every_example_has_a_page_manifests_and_a_check():
         assert (example / "README.md").is_file(), example
         assert list(example.glob("*.yaml")), example
         assert (example / "check").stat().st_mode & 0o100, example
+
+
+def test_no_log_line_takes_a_word_that_logging_keeps_for_itself():
+    """``extra={"name": …}`` raises KeyError at the very moment something has gone wrong."""
+    reserved = set(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
+    taken = []
+    for path in MODULES:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.keyword) and node.arg == "extra" and isinstance(node.value, ast.Dict):
+                keys = {key.value for key in node.value.keys if isinstance(key, ast.Constant)}
+                taken += [f"{relative(path)}:{node.value.lineno}: {key}" for key in keys & reserved]
+    assert taken == []

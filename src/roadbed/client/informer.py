@@ -88,10 +88,6 @@ class Informer:
         """Give the keys of all objects without decoding any."""
         return iter(tuple(self._entries))
 
-    def __len__(self) -> int:
-        """Count the objects."""
-        return len(self._entries)
-
     def by_index(self, index: str, value: str) -> Sequence[Object]:
         """Give the objects whose index function gave ``value``; KeyError for an index never added."""
         keys = self._indexes[index].keys_of.get(value, ())

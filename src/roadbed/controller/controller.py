@@ -125,7 +125,7 @@ class Controller:
                 self.queue.done(request)
 
     async def _reconcile(self, request: Request) -> None:
-        facts = {"controller": self.name, "namespace": request.namespace, "name": request.name}
+        facts = {"controller": self.name, "request": str(request)}
         try:
             async with asyncio.timeout(RECONCILE_TIMEOUT_S):
                 result = await self._reconciler.reconcile(request)
