@@ -24,7 +24,7 @@ from roadbed.demo import Demo
 from roadbed.interfaces.cli import Addresses, PlatformError
 from roadbed.interfaces.web import WebApp, WebSettings, create_app
 from roadbed.plugins import EngineContext, Plugins
-from roadbed.portal.catalog import Catalog
+from roadbed.portal.catalog import Catalog, CatalogPlugin
 from roadbed.portal.index import Database
 from roadbed.settings import Settings
 from roadbed.storage import Storage, StorageError, open_storage
@@ -33,7 +33,6 @@ BUILTIN_PLUGINS = (
     "roadbed.engines.core.plugin",
     "roadbed.engines.composition.plugin",
     "roadbed.engines.providers.plugin",
-    "roadbed.portal.catalog.plugin",
 )
 
 # All engines share informers. They read as the collector does, which sees every kind; writes go as each engine.
@@ -219,6 +218,7 @@ class Platform:
             )
 
         plugins = Plugins(BUILTIN_PLUGINS, context_for)
+        plugins.add("catalog", CatalogPlugin(catalog))
         server = self._server
         assert server is not None  # noqa: S101 - started before the engines
         for admitter in plugins.admitters():

@@ -33,6 +33,10 @@ class Plugins:
         self._manager.load_setuptools_entrypoints(PROJECT)
         self._manager.check_pending()
 
+    def add(self, name: str, plugin: object) -> None:
+        """Register one more plugin: an object whose hook implementations need what only ``app`` has made."""
+        self._manager.register(plugin, name=name)
+
     @property
     def names(self) -> list[str]:
         """The names of all plugins, built-in ones first."""

@@ -6,11 +6,13 @@ What reads entities or answers questions about them lives here; pages and routes
 from .access import EVERYTHING, Access, access_of
 from .catalog import Catalog, EntityPage, Entry, Link, Query
 from .entity import Entity, Ref
+from .plugin import CatalogPlugin
 
 __all__ = [
     "EVERYTHING",
     "Access",
     "Catalog",
+    "CatalogPlugin",
     "Entity",
     "EntityPage",
     "Entry",

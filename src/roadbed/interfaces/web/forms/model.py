@@ -226,7 +226,7 @@ def _fill_array(made: Field, schema: Schema, shown: Any, place: _Place) -> None:
 
 def token_of(template: Field) -> str:
     """Give what the browser replaces with a row's number in a list's template."""
-    return re.findall(r"__\d+__", template.path)[-1]
+    return str(re.findall(r"__\d+__", template.path)[-1])
 
 
 def _fill_map(made: Field, schema: Schema, shown: Any) -> None:

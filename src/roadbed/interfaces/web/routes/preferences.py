@@ -6,7 +6,8 @@ from urllib.parse import urlsplit
 
 from starlette.responses import RedirectResponse, Response
 
-from roadbed.interfaces.web import forms, gallery
+from roadbed.interfaces.web import forms
+from roadbed.interfaces.web.gallery import CAUSES, SCHEMA, VALUE, samples
 from roadbed.interfaces.web.portal import THEME_COOKIE, THEMES, Visit, groups_of
 from roadbed.interfaces.web.sessions import COOKIE
 
@@ -48,9 +49,9 @@ async def sign_out(visit: Visit) -> Response:
 
 async def show_gallery(visit: Visit) -> Response:
     """Give the gallery."""
-    root = forms.build(gallery.SCHEMA, gallery.VALUE)
-    forms.place(root, gallery.CAUSES)
-    return visit.render("gallery.html", root=root, **gallery.samples(visit.portal.settings.now()))
+    root = forms.build(SCHEMA, VALUE)
+    forms.place(root, CAUSES)
+    return visit.render("gallery.html", root=root, **samples(visit.portal.settings.now()))
 
 
 PAGES = (
