@@ -52,7 +52,9 @@ class FieldSelector:
             if found is None:
                 raise BadRequestError(f"invalid selector: '{text}'; can't understand '{piece}'")
             name, operator, value = found.groups()
-            terms.append(FieldRequirement(name, unescape(value), operator != "!="))
+            value = unescape(value)
+            if name or value:  # Kubernetes reads a bare operator as nothing at all
+                terms.append(FieldRequirement(name, value, operator != "!="))
         return cls(tuple(terms))
 
     @property

@@ -9,6 +9,7 @@ import base64
 import binascii
 import ipaddress
 import re
+import unicodedata
 from collections.abc import Callable
 from datetime import date
 from email.utils import parseaddr
@@ -58,22 +59,25 @@ def _is_cidr(text: str) -> bool:
     return (_is_ipv4(address) and int(bits) <= 32) or (_is_ipv6(address) and int(bits) <= 128)
 
 
-_HOSTNAME = re.compile(
-    r"(?:[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?\.)*[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?"
-)
-
-
 def _is_hostname(text: str) -> bool:
-    if not 0 < len(text) <= 255:
-        return False
+    """Check a host name as Kubernetes has it: symbols and letters of any script, dashes inside labels.
+
+    A name without dots may have one dash only, and as its second character.
+    """
     labels = text.split(".")
-    if len(labels) > 1 and not re.fullmatch(r"[a-zA-Z]{2,63}", labels[-1]) and labels[-1].isascii():
+    if len(text.encode()) > 255 or any(not 0 < len(label.encode()) <= 63 for label in labels):
         return False
-    try:
-        encoded = text if text.isascii() else text.encode("idna").decode()
-    except UnicodeError:
+    if not all(each in "-." or _is_host_character(each) for each in text):
         return False
-    return _HOSTNAME.fullmatch(encoded) is not None
+    if len(labels) == 1:
+        return text[0] != "-" and text[-1] != "-" and "-" not in text[2:]
+    if any(label[0] == "-" or label[-1] == "-" for label in labels):
+        return False
+    return len(labels[-1]) >= 2 and all(unicodedata.category(each)[0] == "L" for each in labels[-1])
+
+
+def _is_host_character(character: str) -> bool:
+    return character in "0123456789" or unicodedata.category(character)[0] in "LS"
 
 
 def _is_uri(text: str) -> bool:

@@ -217,8 +217,10 @@ class _Parser:
             raise BadRequestError(f"found '{opening}' expected: '('")
         if self._is_symbol() and self._peek() not in (",", ")"):
             raise BadRequestError(f"found '{self._peek()}', expected: ',', ')' or identifier")
-        values = []
+        values: list[str] = []
         while True:
+            if values and self._is_symbol() and self._peek() not in (",", ")"):
+                raise BadRequestError(f"found '{self._peek()}', expected: ',', or identifier")
             # Between commas an identifier may be missing: it is the empty value.
             values.append("" if self._is_symbol() else self._take())
             after = self._take()

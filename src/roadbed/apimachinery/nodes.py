@@ -218,10 +218,11 @@ def _reference(schema: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
 
 
 def _checks(schema: Mapping[str, Any]) -> Checks:
+    # An empty text or false says nothing; zero does (at most 0 items), and 0 == False in Python.
     found: dict[str, Any] = {
         ours: schema[theirs]
         for theirs, ours in _CHECKS.items()
-        if schema.get(theirs) not in (None, False, "")
+        if schema.get(theirs) not in (None, "") and schema[theirs] is not False
     }
     if "enum" in found:
         found["enum"] = tuple(found["enum"])

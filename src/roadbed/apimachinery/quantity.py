@@ -1,7 +1,7 @@
 """Kubernetes quantities: ``500m``, ``1.5Gi``, ``12e6``; exact, comparable, and written canonically.
 
-Used by CEL, composition transforms, templates and cost. Amounts are exact to a billionth, rounded up,
-and capped at 2^63-1, as Kubernetes does.
+Used by CEL, composition transforms, templates and cost. Amounts are exact to a billionth, rounded up;
+binary ones are capped at 2^63-1, as Kubernetes does.
 
 Source: k8s.io/apimachinery/pkg/api/resource/quantity.go.
 """
@@ -15,13 +15,14 @@ from typing import Final, Literal
 
 Format = Literal["DecimalSI", "BinarySI", "DecimalExponent"]
 
-_QUANTITY: Final = re.compile(r"([+-]?)([0-9]*)(?:\.([0-9]*))?([a-zA-Z]*[-+]?[0-9]*)", re.ASCII)
+_QUANTITY: Final = re.compile(r"([+-]?)([0-9]*)(?:\.([0-9]*))?([eEinumkKMGTP]*[-+]?[0-9]*)", re.ASCII)
 _EXPONENT: Final = re.compile(r"[eE]([-+]?[0-9]{1,5})", re.ASCII)
 _DECIMAL: Final = {"n": -9, "u": -6, "m": -3, "": 0, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
 _BINARY: Final = {"Ki": 10, "Mi": 20, "Gi": 30, "Ti": 40, "Pi": 50, "Ei": 60}
 _SI: Final = {exponent: suffix for suffix, exponent in _DECIMAL.items()}
 _NANO: Final = 10**9
 _MAX: Final = (2**63 - 1) * _NANO
+_MAX_EXPONENT: Final = 1000  # more digits than anything is counted in; bounds memory
 _WRONG: Final = "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"
 
 
@@ -55,17 +56,18 @@ class Quantity:
 
     def __add__(self, other: Quantity) -> Quantity:
         """Add amounts; the form is this one's, or the other's where this is zero."""
-        return Quantity(_capped(self.nanos + other.nanos), self.format if self.nanos else other.format)
+        return Quantity(self.nanos + other.nanos, self.format if self.nanos else other.format)
 
     def __sub__(self, other: Quantity) -> Quantity:
         """Subtract amounts; the form is this one's, or the other's where this is zero."""
-        return Quantity(_capped(self.nanos - other.nanos), self.format if self.nanos else other.format)
+        return Quantity(self.nanos - other.nanos, self.format if self.nanos else other.format)
 
     def __str__(self) -> str:
         """Give the canonical text: no fraction, the largest suffix that loses nothing."""
         if self.nanos == 0:
             return "0"
-        if self.format == "BinarySI" and abs(self.nanos) >= 1024 * _NANO:
+        # A fraction of a byte is written in thousandths: a binary suffix would lose it.
+        if self.format == "BinarySI" and abs(self.nanos) >= 1024 * _NANO and self.nanos % _NANO == 0:
             return self._binary()
         mantissa, exponent = self.nanos, -9
         while mantissa % 10 == 0:
@@ -94,7 +96,7 @@ def parse_quantity(text: str) -> Quantity:
         ValueError: not a quantity, in Kubernetes' words.
     """
     found = _QUANTITY.fullmatch(text)
-    if found is None or not (found[2] or found[3]):
+    if found is None or not text:
         raise ValueError(_WRONG)
     sign, whole, fraction, suffix = found[1], found[2], found[3] or "", found[4]
     digits = int((whole + fraction) or "0")
@@ -110,9 +112,13 @@ def parse_quantity(text: str) -> Quantity:
             if written is None:
                 raise ValueError("unable to parse quantity's suffix")
             form, exponent = "DecimalExponent", int(written[1])
-        shift = min(exponent + 9 - places, 64)  # beyond, any amount but zero is capped
-        nanos = digits * 10**shift if shift >= 0 else _divide_up(digits, 10 ** min(-shift, 5000))
-    return Quantity(_capped(-nanos if sign == "-" else nanos), form)
+            if abs(exponent) > _MAX_EXPONENT:
+                raise ValueError("unable to parse quantity's suffix")
+        shift = exponent + 9 - places
+        nanos = digits * 10**shift if shift >= 0 else _divide_up(digits, 10**-shift)
+    if form == "BinarySI":
+        nanos = min(nanos, _MAX)
+    return Quantity(-nanos if sign == "-" else nanos, form)
 
 
 def canonical(text: str) -> str:
@@ -127,7 +133,3 @@ def canonical(text: str) -> str:
 def _divide_up(amount: int, by: int) -> int:
     """Divide, rounding away from zero."""
     return -(-amount // by) if amount >= 0 else amount // by
-
-
-def _capped(nanos: int) -> int:
-    return max(-_MAX, min(_MAX, nanos))

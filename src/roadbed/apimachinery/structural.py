@@ -58,7 +58,7 @@ def check_structural(openapi: Raw, path: str = "spec.validation.openAPIV3Schema"
 
 def _invariants(schema: Raw, level: Level, path: str) -> Iterator[Cause]:
     """Yield what is wrong with one schema and those below it, outside of logical junctors."""
-    if schema.get("type") == "array" and not schema.get("items"):
+    if schema.get("type") == "array" and schema.get("items") is None:
         yield required(f"{path}.items", "must be specified")
     if isinstance(schema.get("items"), Mapping):
         yield from _invariants(schema["items"], "item", f"{path}.items")
@@ -155,7 +155,7 @@ def _values(schema: Raw, path: str, *, skip_any: bool = False, skip_first: bool 
     if pattern:
         search, problem = matcher(pattern)
         if search is None:
-            detail = f"must be a valid regular expression, but isn't: error parsing regexp: {problem}"
+            detail = f"must be a valid regular expression, but isn't: {problem}"
             yield invalid_value(f"{path}.pattern", pattern, detail)
 
 

@@ -5,7 +5,7 @@ match counting included, because that decides which branch of a failed ``anyOf``
 
 Deviates on purpose: bounds are compared exactly (Kubernetes cuts them to whole numbers for integers),
 ``type: string`` with a format refuses lists (Kubernetes lets them pass), and an enum never matches
-across JSON types (there a number may match a string).
+across JSON types or fractions (there 1.5 matches 1, and a number may match a string).
 
 Sources: k8s.io/kube-openapi/pkg/validation/validate; k8s.io/apiextensions-apiserver/pkg/apiserver/validation.
 """
@@ -27,7 +27,18 @@ from .nodes import Checks, Node
 _TYPES: Final[dict[type, str]] = {
     dict: "object", list: "array", str: "string", bool: "boolean", int: "integer", float: "number",
 }  # fmt: skip
-_GO_FORMATS: Final = {"integer": "int64", "number": "double"}
+_GO_FORMATS: Final = {"integer": "int64", "number": "float64"}
+
+_GO_WORDS: Final = {
+    "missing )": "missing closing )",
+    "missing ]": "missing closing ]",
+    "no argument for repetition operator": "missing argument to repetition operator",
+    "bad repetition operator": "invalid nested repetition operator",
+    "invalid perl operator": "invalid or unsupported Perl syntax",
+    "invalid repetition size": "invalid repeat count",
+    "trailing \\": "trailing backslash at end of expression",
+    "invalid named capture group": "invalid named capture",
+}
 
 UNCORRELATED: Final = object()
 """Stands for an old value that nothing in the old object corresponds to."""
@@ -156,7 +167,15 @@ def matcher(pattern: str) -> tuple[Callable[[str], Any] | None, str]:
     try:
         return re2.compile(pattern, options).search, ""
     except re2.error as error:
-        return None, str(error)
+        return None, _go_words(error.args[0] if error.args else "")
+
+
+def _go_words(problem: Any) -> str:
+    """Say what is wrong with a pattern as Go's regexp does; both are RE2, the words differ."""
+    text = problem.decode(errors="replace") if isinstance(problem, bytes) else str(problem)
+    words, _, part = text.partition(": ")
+    words = _GO_WORDS.get(words, words)
+    return f"error parsing regexp: {words}: `{part}`"
 
 
 def _check_number(checks: Checks, value: float, path: str, found: _Findings) -> None:
@@ -165,14 +184,15 @@ def _check_number(checks: Checks, value: float, path: str, found: _Findings) -> 
         cause = f"factor MultipleOf declared for {path} must be positive: {go_number(factor)}"
         found.add(causes.invalid_value(_field(path), factor, cause))
     elif factor is not None and not _is_multiple(value, factor):
-        _refuse(found, path, value, f"should be a multiple of {go_number(factor)}")
+        _refuse(found, path, value, f"should be a multiple of {go_number(type(value)(factor) or factor)}")
     least, most = checks.minimum, checks.maximum
+    like = type(value)  # Kubernetes prints a bound in the type of the value: 3e+06 beside 2.5e+07
     if least is not None and (value < least or (checks.exclusive_minimum and value == least)):
         words = "greater than" if checks.exclusive_minimum else "greater than or equal to"
-        _refuse(found, path, value, f"should be {words} {go_number(least)}")
+        _refuse(found, path, value, f"should be {words} {go_number(like(least))}")
     if most is not None and (value > most or (checks.exclusive_maximum and value == most)):
         words = "less than" if checks.exclusive_maximum else "less than or equal to"
-        _refuse(found, path, value, f"should be {words} {go_number(most)}")
+        _refuse(found, path, value, f"should be {words} {go_number(like(most))}")
 
 
 def _is_multiple(value: float, factor: float) -> bool:
