@@ -12,7 +12,7 @@ Source: https://kubernetes.io/docs/concepts/overview/kubernetes-api/#openapi-v3
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
@@ -49,6 +49,23 @@ class RegistryView(Protocol):
     def published(self) -> Iterable[Published]:
         """Give every served kind (all versions), in any order."""
         ...
+
+
+class WithReviews:
+    """A registry together with the review kinds, which are answered and so not in it."""
+
+    def __init__(self, registry: RegistryView, reviews: Callable[[], Iterable[Resource]]) -> None:
+        self._registry = registry
+        self._reviews = reviews
+
+    @property
+    def generation(self) -> int:
+        """The registry's; it grows with every new reviewer too."""
+        return self._registry.generation
+
+    def published(self) -> Iterable[Published]:
+        """Give the registry's kinds and every review kind."""
+        return [*self._registry.published(), *(Published(resource) for resource in self._reviews())]
 
 
 @dataclass(frozen=True, slots=True)
