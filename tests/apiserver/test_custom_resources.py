@@ -59,7 +59,7 @@ async def test_objects_are_pruned_defaulted_and_validated(api: Any, make_crd: An
     assert caught.value.message == (
         'Widget.example.org "b" is invalid: spec.size: Unsupported value: "huge": supported values: "small", "large"'
     )
-    with pytest.raises(InvalidError, match="spec.size: Required value"):
+    with pytest.raises(InvalidError, match=r"spec.size: Required value"):
         await api.create(widgets, widget("b", spec={}))
 
 
@@ -70,7 +70,7 @@ async def test_unknown_fields_are_warned_of_or_refused_as_asked(
     body = {"apiVersion": "example.org/v1", "kind": "Widget", **widget(spec={"size": "small", "typo": 1})}
     answer = await api.answer("create", widgets, namespace="default", body=body, options={"dryRun": "All"})
     assert answer.warnings == ('unknown field "spec.typo"',)
-    with pytest.raises(Exception, match='strict decoding error: unknown field "spec.typo"'):
+    with pytest.raises(Exception, match=r'strict decoding error: unknown field "spec.typo"'):
         await api.create(widgets, body, fieldValidation="Strict")
 
 
@@ -98,7 +98,7 @@ async def test_an_update_without_revision_is_invalid(api: Any, make_crd: Any, wi
     made = await api.create(widgets, widget())
     del made["metadata"]["resourceVersion"]
     with pytest.raises(
-        InvalidError, match="metadata.resourceVersion: Invalid value: 0: must be specified for an update"
+        InvalidError, match=r"metadata.resourceVersion: Invalid value: 0: must be specified for an update"
     ):
         await api.update(widgets, made)
 

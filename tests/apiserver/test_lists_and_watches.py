@@ -14,9 +14,8 @@ from roadbed.apimachinery.errors import (
     InvalidError,
     TimeoutError,  # noqa: A004
 )
-from roadbed.apis.core import CONFIGMAPS, SECRETS
+from roadbed.apis.core import CONFIGMAPS, EVENTS, SECRETS
 from roadbed.apis.events import EVENTS as NEW_EVENTS
-from roadbed.apis.core import EVENTS
 
 
 def config(name: str, **labels: str) -> dict[str, Any]:
@@ -80,7 +79,7 @@ async def test_selectors_on_labels_and_fields_choose(api: Any) -> None:
     assert await api.names(CONFIGMAPS, labelSelector="app,app!=x") == ["b"]
     assert await api.names(CONFIGMAPS, fieldSelector="metadata.name=b") == ["b"]
     assert await api.names(CONFIGMAPS, fieldSelector="metadata.namespace!=default") == []
-    with pytest.raises(BadRequestError, match="field label not supported: spec.x"):
+    with pytest.raises(BadRequestError, match=r"field label not supported: spec.x"):
         await api.page(CONFIGMAPS, fieldSelector="spec.x=1")
     with pytest.raises(BadRequestError):
         await api.page(CONFIGMAPS, labelSelector="a in (")

@@ -156,7 +156,9 @@ async def test_names_in_body_and_address_must_agree(api: Any) -> None:
 
 
 async def test_a_nameless_object_is_invalid(api: Any) -> None:
-    with pytest.raises(InvalidError, match="metadata.name: Required value: name or generateName is required"):
+    with pytest.raises(
+        InvalidError, match=r"metadata.name: Required value: name or generateName is required"
+    ):
         await api.create(CONFIGMAPS, {"metadata": {"namespace": "default"}})
 
 

@@ -6,6 +6,7 @@ Asked once, when the server starts. Schemas are compiled on the way; that is mos
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cache
 from typing import Any
 
 from roadbed.apimachinery.gvk import Resource
@@ -54,21 +55,28 @@ def _resolve(reference: str) -> dict[str, Any]:
     return kubernetes.load().resolve(reference)
 
 
+@cache  # built-in schemas never change, and tests start many servers
+def _compiled(resource: Resource) -> tuple[Schema | None, Structure]:
+    openapi = kubernetes.load().schema(resource.gvk)
+    if openapi is None:
+        return None, Structure.of(None)
+    schema = Schema.compile(openapi, resolve=_resolve)
+    return schema, Structure.of(schema.root)
+
+
 def definitions(crds: CrdStrategy) -> Iterable[Definition]:
     """Give one definition for each stored built-in kind; ``crds`` holds the rules of definitions."""
     strategies = {**_STRATEGIES, apiextensions.CUSTOMRESOURCEDEFINITIONS: crds}
-    builtins = kubernetes.load()
     for resource in kubernetes.SERVED:
         if "list" not in resource.verbs:
             continue  # a review kind: a reviewer answers it
-        openapi = builtins.schema(resource.gvk)
-        schema = None if openapi is None else Schema.compile(openapi, resolve=_resolve)
+        schema, structure = _compiled(resource)
         is_new_event = resource == events.EVENTS
         yield Definition(
             resource=resource,
             strategy=strategies.get(resource, Strategy()),
             schema=schema,
-            structure=Structure.of(None if schema is None else schema.root),
+            structure=structure,
             columns=COLUMNS.get(resource, PLAIN),
             has_status="status" in resource.subresources,
             is_sealed=resource == core.SECRETS,

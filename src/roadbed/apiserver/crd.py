@@ -62,11 +62,7 @@ def compile_schema(openapi: Mapping[str, Any]) -> Compiled:
     found = _COMPILED.pop(key, None)
     if found is None:
         schema = Schema.compile(openapi)
-        try:
-            rules = CelRules.compile(schema.root)
-        except NotImplementedError:  # TEMPORARY until cel lands
-            rules = None
-        found = Compiled(schema, rules, Structure.of(schema.root))
+        found = Compiled(schema, CelRules.compile(schema.root), Structure.of(schema.root))
     _COMPILED[key] = found
     while len(_COMPILED) > _COMPILED_MAX:
         _COMPILED.popitem(last=False)

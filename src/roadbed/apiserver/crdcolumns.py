@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from roadbed.apimachinery.jsonpath import JsonPath
 from roadbed.apimachinery.request import Object
 
 from .builtincolumns import age
@@ -21,7 +22,7 @@ def column_of(column: Mapping[str, Any]) -> Column:
     kind = str(column.get("type", "string"))
     return Column(
         str(column["name"]),
-        _cell(_parse(str(column["jsonPath"])), kind),
+        _cell(JsonPath.parse(str(column["jsonPath"])), kind),
         type=kind,
         format=str(column.get("format", "")),
         description=str(column.get("description", "")),
@@ -29,7 +30,7 @@ def column_of(column: Mapping[str, Any]) -> Column:
     )
 
 
-def _cell(path: Any, kind: str) -> Cell:
+def _cell(path: JsonPath, kind: str) -> Cell:
     def cell(obj: Object, now: datetime) -> Any:
         found = path.find(obj)
         if not found:
@@ -50,9 +51,3 @@ def _text(values: list[Any]) -> str:
     return ",".join(
         ("true" if value else "false") if isinstance(value, bool) else str(value) for value in values
     )
-
-
-def _parse(text: str) -> Any:
-    from roadbed.apimachinery.jsonpath import JsonPath
-
-    return JsonPath.parse(text)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from roadbed.apimachinery.causes import forbidden, invalid_value, not_supported, required
-from roadbed.apimachinery.cel import check_rules
+from roadbed.apimachinery.cel_check import check_rules
 from roadbed.apimachinery.errors import ApiError, Cause
 from roadbed.apimachinery.names import dns1035_label_errors, dns_subdomain_errors
 from roadbed.apimachinery.request import Object
@@ -103,7 +103,7 @@ class CrdStrategy(Strategy):
             theirs = {taken.get("plural"), taken.get("singular"), *(taken.get("shortNames") or ())}
             clash = mine & theirs
             if clash:
-                return "PluralConflict", f'"{sorted(clash)[0]}" is already in use'
+                return "PluralConflict", f'"{min(clash)}" is already in use'
             kinds = {taken.get("kind"), taken.get("listKind")} - {None, ""}
             if kinds & {names.get("kind"), names.get("listKind")}:
                 return "KindConflict", f'"{names.get("kind")}" is already in use'
@@ -213,10 +213,10 @@ def _version(version: dict[str, Any], path: str) -> list[Cause]:
     where = f"{path}.schema.openAPIV3Schema"
     if not isinstance(openapi, dict) or not openapi:
         return [*causes, required(where, "schemas are required")]
-    found = _pending(check_structural, openapi, where)
+    found = check_structural(openapi, where)
     causes += found
     if not found:
-        causes += _pending(check_rules, openapi, where) or _compiles(openapi, where)
+        causes += check_rules(openapi, where) or _compiles(openapi, where)
     subresources = version.get("subresources") or {}
     if "scale" in subresources:
         causes += _scale(subresources["scale"] or {}, f"{path}.subresources.scale")
@@ -266,10 +266,11 @@ def _column(column: dict[str, Any], path: str) -> list[Cause]:
 
 
 def _immutable(obj: Object, old: Object) -> list[Cause]:
-    causes = []
-    for member in ("group", "scope"):
-        if obj["spec"].get(member) != old["spec"].get(member):
-            causes.append(invalid_value(f"spec.{member}", obj["spec"].get(member), "field is immutable"))
+    causes = [
+        invalid_value(f"spec.{member}", obj["spec"].get(member), "field is immutable")
+        for member in ("group", "scope")
+        if obj["spec"].get(member) != old["spec"].get(member)
+    ]
     if is_established(old):
         for member in ("kind", "plural"):
             value = obj["spec"]["names"].get(member)
@@ -278,14 +279,10 @@ def _immutable(obj: Object, old: Object) -> list[Cause]:
     named = {each.get("name") for each in _listed(obj["spec"])}
     for index, stored in enumerate((old.get("status") or {}).get("storedVersions") or ()):
         if stored not in named:
-            detail = f"missing from spec.versions; {stored} was previously a storage version, and must remain in spec.versions until a storage migration ensures no data remains persisted in {stored} and removes {stored} from status.storedVersions"
+            detail = (
+                f"missing from spec.versions; {stored} was previously a storage version, and must remain in "
+                f"spec.versions until a storage migration ensures no data remains persisted in {stored} and "
+                f"removes {stored} from status.storedVersions"
+            )
             causes.append(invalid_value(f"status.storedVersions[{index}]", stored, detail))
     return causes
-
-
-def _pending(check: Any, openapi: dict[str, Any], where: str) -> list[Cause]:
-    # TEMPORARY until the algebra lands
-    try:
-        return list(check(openapi, where))
-    except NotImplementedError:
-        return []

@@ -145,6 +145,9 @@ def tidy(call: Call, obj: Object) -> None:
             )
         call.warnings.extend(texts)
     served.schema.default(obj)
+    if not served.is_custom:
+        # A typed decoder refuses wrong types before anything else looks at the object.
+        _refuse_mistyped(call, served.schema.validate(obj))
 
 
 def validate(call: Call, obj: Object, old: Object | None) -> None:
@@ -157,10 +160,7 @@ def validate(call: Call, obj: Object, old: Object | None) -> None:
     served = call.served
     causes = _metadata_causes(call, obj, old)
     if served.schema is not None:
-        found = served.schema.validate(obj, old=old)
-        if found and not served.is_custom:
-            _refuse_mistyped(call, found)
-        causes.extend(found)
+        causes.extend(served.schema.validate(obj, old=old))
     if served.rules is not None and not causes:
         causes.extend(served.rules.validate(obj, old))
     causes.extend(served.strategy.validate(obj, old))

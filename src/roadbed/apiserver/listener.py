@@ -88,5 +88,5 @@ class Listener:
             task.cancel()
         await asyncio.gather(*left, return_exceptions=True)
         for connection in list(self._state.connections):
-            connection.transport.close()  # type: ignore[union-attr]
+            connection.transport.close()
         self._server = None

@@ -107,6 +107,10 @@ class Served:
         """The fields that a field selector may name."""
         return frozenset({"metadata.name", "metadata.namespace", *self.strategy.field_paths})
 
+    def details(self, name: str) -> dict[str, Any]:
+        """Give what an error about one object says of where it happened."""
+        return {"group": self.resource.group, "kind": self.resource.plural, "name": name}
+
     def path(self, namespace: str, name: str) -> str:
         """Give the key of an object below ``home``."""
         return f"{namespace}/{name}" if self.resource.namespaced else name

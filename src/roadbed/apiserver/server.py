@@ -16,13 +16,12 @@ import orjson
 
 from roadbed.apimachinery.admission import Admitter, Reviewer
 from roadbed.apimachinery.errors import AlreadyExistsError, NotFoundError
-from roadbed.apimachinery.gvk import Resource
+from roadbed.apimachinery.objects import gvk_of, name_of
 from roadbed.apimachinery.request import ApiRequest, Object, User
 from roadbed.apis.apiextensions import CUSTOMRESOURCEDEFINITIONS
-from roadbed.apis.core import NAMESPACES
 from roadbed.storage.interface import Storage
 
-from . import builtin
+from . import bootstrap, builtin
 from .admission import Admission
 from .asgi import HttpFace
 from .context import Call, Core
@@ -31,7 +30,7 @@ from .crdstrategy import CrdStrategy
 from .dispatch import Dispatcher
 from .handlers.delete import delete_collection
 from .local import LocalTransport
-from .openapi import OpenApi
+from .openapi import OpenApi, WithReviews
 from .ports import Authenticator, Authorizer, Clock, Sealer
 from .registry import Registry, Served
 from .store import Store
@@ -77,25 +76,23 @@ class ApiServer:
         self._state = "the server has not started"
         self._dispatcher.refusal = lambda: self._state
         self._cleaner: asyncio.Task[None] | None = None
-        self._http = HttpFace(
-            self._core, self._dispatcher, authenticator, OpenApi(self._registry), self._checks
-        )
+        openapi = OpenApi(WithReviews(self._registry, lambda: self._dispatcher.reviews))
+        self._http = HttpFace(self._core, self._dispatcher, authenticator, openapi, self._checks)
         strategy = CrdStrategy(self._crds_of, self._core.now)
         for definition in builtin.definitions(strategy):
             self._registry.install(definition)
 
     async def start(self) -> None:
-        """Load what is stored, install CRDs and the system namespaces; requests are served afterwards."""
+        """Load what is stored, install CRDs, namespaces and roles; requests are served afterwards."""
         self._installer.start()
         self._state = ""
         system = self.local(SYSTEM)
-        for name in SYSTEM_NAMESPACES:
-            await _ensure(system, NAMESPACES, {"metadata": {"name": name}})
-        for crd in self._crds:
-            await _ensure(system, CUSTOMRESOURCEDEFINITIONS, crd, updates=True)
-        self._cleaner = asyncio.create_task(
-            self._installer.clean(self._delete_all, self._release), name="crd-cleaner"
-        )
+        # Together, so that the store commits them together.
+        await asyncio.gather(*(self._ensure(system, _namespace(name)) for name in SYSTEM_NAMESPACES))
+        await asyncio.gather(*(self._ensure(system, obj) for obj in bootstrap.policy()))
+        await asyncio.gather(*(self._ensure(system, crd, updates=True) for crd in self._crds))
+        cleaning = self._installer.clean(self._delete_all, self._release)
+        self._cleaner = asyncio.create_task(cleaning, name="crd-cleaner")
 
     async def stop(self) -> None:
         """End every watch, refuse what comes after with ServiceUnavailableError. The storage stays open."""
@@ -149,18 +146,20 @@ class ApiServer:
         except NotFoundError:
             return  # gone already
 
+    async def _ensure(self, system: LocalTransport, obj: Object, *, updates: bool = False) -> None:
+        """Create an object; where it exists, leave it or bring its spec up to date."""
+        gvk, name = gvk_of(obj), name_of(obj)
+        resource = next(each for each in self._registry.resources() if each.gvk == gvk)
+        options = {"fieldManager": "roadbed"}
+        try:
+            await system.call(ApiRequest.on("create", resource, body=obj, options=options))
+        except AlreadyExistsError:
+            if not updates:
+                return
+            answer = await system.call(ApiRequest.on("get", resource, name=name))
+            wanted = {**orjson.loads(answer.body), "spec": obj["spec"]}
+            await system.call(ApiRequest.on("update", resource, name=name, body=wanted, options=options))
 
-async def _ensure(system: LocalTransport, resource: Resource, obj: Object, *, updates: bool = False) -> None:
-    """Create an object; where it exists, leave it or bring its spec up to date."""
-    body = {"apiVersion": resource.api_version, "kind": resource.kind, **obj}
-    name = obj["metadata"]["name"]
-    options = {"fieldManager": "roadbed"}
-    try:
-        await system.call(ApiRequest.on("create", resource, body=body, options=options))
-    except AlreadyExistsError:
-        if not updates:
-            return
-        answer = await system.call(ApiRequest.on("get", resource, name=name))
-        stored = orjson.loads(answer.body)
-        wanted = {**stored, "spec": body["spec"]}
-        await system.call(ApiRequest.on("update", resource, name=name, body=wanted, options=options))
+
+def _namespace(name: str) -> Object:
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}

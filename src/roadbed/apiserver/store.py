@@ -158,7 +158,7 @@ def _check_size(served: Served, obj: Object) -> None:
 def _translate(error: StorageError, served: Served, path: str) -> NoReturn:
     resource = served.resource
     name = path.rsplit("/", 1)[-1]
-    where = {"group": resource.group, "kind": resource.plural, "name": name}
+    where = served.details(name)
     if isinstance(error, KeyExistsError):
         raise AlreadyExistsError(f'{resource.qualified} "{name}" already exists', **where) from error
     if isinstance(error, KeyNotFoundError):

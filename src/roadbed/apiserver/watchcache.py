@@ -116,7 +116,7 @@ class Change:
 class Watcher:
     """One watch: a bounded queue filled by the cache, emptied by ``drain`` in one task."""
 
-    __slots__ = ("_cache", "_ended", "_error", "_prefix", "_selects", "_wake", "queue")
+    __slots__ = ("_cache", "_error", "_prefix", "_selects", "_wake", "closed", "queue")
 
     def __init__(self, cache: WatchCache, prefix: str, selects: Selection | None) -> None:
         self._cache = cache
@@ -124,7 +124,7 @@ class Watcher:
         self._selects = selects
         self._wake = asyncio.Event()
         self._error: ApiError | None = None
-        self._ended = False
+        self.closed = asyncio.Event()  # failed or finished; nothing more will be queued
         self.queue: deque[Signal] = deque()
 
     def offer(self, change: Change) -> None:
@@ -143,13 +143,14 @@ class Watcher:
     def fail(self, error: ApiError) -> None:
         """End the watch with ``error``; what is queued is dropped."""
         self._error = error
+        self.closed.set()
         self.queue.clear()
         self._cache.drop(self)
         self._wake.set()
 
     def finish(self) -> None:
         """End the watch in good order once what is queued was read."""
-        self._ended = True
+        self.closed.set()
         self._cache.drop(self)
         self._wake.set()
 
@@ -161,7 +162,7 @@ class Watcher:
         Raises:
             ApiError: the watch failed (it overflowed, the server stops).
         """
-        if not self.queue and self._error is None and not self._ended:
+        if not self.queue and not self.closed.is_set():
             self._wake.clear()
             try:
                 async with asyncio.timeout(timeout_s):
@@ -170,7 +171,7 @@ class Watcher:
                 return []
         if self._error is not None:
             raise self._error
-        if self._ended and not self.queue:
+        if self.closed.is_set() and not self.queue:
             return None
         signals = list(self.queue)
         self.queue.clear()

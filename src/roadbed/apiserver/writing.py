@@ -117,6 +117,9 @@ async def store_changed(core: Core, call: Call, old: Object, new: Object, owners
     admitted = await admit(core, call, "UPDATE", new, old)
     new = new if admitted is None else admitted
     new = own(core, call, old, new, ownership)
+    new["metadata"]["resourceVersion"] = old["metadata"]["resourceVersion"]
+    if new == old:  # nothing to judge and nothing to write
+        return Answer(200, orjson.dumps(served.ordered(old)), tuple(call.warnings))
     validate(call, new, old)
     if served.strategy.has_generation and subresource != "status" and served.strategy.spec_changed(new, old):
         new["metadata"]["generation"] = int(old["metadata"].get("generation") or 0) + 1
@@ -124,14 +127,11 @@ async def store_changed(core: Core, call: Call, old: Object, new: Object, owners
 
 
 async def commit(core: Core, call: Call, old: Object, new: Object) -> Answer:
-    """Store a changed object, delete it where nothing holds it any more, or do nothing where nothing changed."""
+    """Store a changed object, or delete it where nothing holds it any more."""
     served = call.served
     path = call.path
     revision = old["metadata"]["resourceVersion"]
-    new["metadata"]["resourceVersion"] = revision
     warnings = tuple(call.warnings)
-    if new == old:
-        return Answer(200, orjson.dumps(served.ordered(old)), warnings)
     if call.is_dry_run:
         return Answer(200, orjson.dumps(served.ordered(new)), warnings)
     if new["metadata"].get("deletionTimestamp") and is_free(served.strategy, new):
@@ -160,7 +160,7 @@ def check_preconditions(call: Call, old: Object, new: Object) -> None:
         InvalidError: no resourceVersion on the update of a kind that requires it.
     """
     resource = call.served.resource
-    where = {"group": resource.group, "kind": resource.plural, "name": call.request.name}
+    where = call.served.details(call.request.name)
     meta, live = new["metadata"], old["metadata"]
     problem = f'Operation cannot be fulfilled on {resource.qualified} "{call.request.name}": '
     if meta.get("uid") and meta["uid"] != live["uid"]:

@@ -12,9 +12,8 @@ from roadbed.apimachinery.errors import (
     NotFoundError,
 )
 from roadbed.apimachinery.request import Answer, Object
-
-from .. import decoding, writing
-from ..context import Call, Core
+from roadbed.apiserver import decoding, writing
+from roadbed.apiserver.context import Call, Core
 
 GENERATE_ATTEMPTS = 8  # as Kubernetes: five characters collide rarely, and a retry costs one lookup
 

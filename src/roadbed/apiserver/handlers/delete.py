@@ -15,9 +15,9 @@ from roadbed.apimachinery.errors import (
     NotFoundError,
 )
 from roadbed.apimachinery.request import Answer, ApiRequest, Object
+from roadbed.apiserver import decoding, writing
+from roadbed.apiserver.context import Call, Core
 
-from .. import decoding, writing
-from ..context import Call, Core
 from . import list as listing
 
 PROTECTED_NAMESPACES = frozenset(("default", "kube-system", "kube-public"))
@@ -158,7 +158,7 @@ def _options(call: Call) -> dict[str, Any]:
 
 def _check(call: Call, live: Object, preconditions: Any) -> None:
     resource = call.served.resource
-    where = {"group": resource.group, "kind": resource.plural, "name": call.request.name}
+    where = call.served.details(call.request.name)
     if not isinstance(preconditions, dict):
         raise BadRequestError("preconditions must be an object with uid and resourceVersion")
     for member, word in (("uid", "UID"), ("resourceVersion", "ResourceVersion")):

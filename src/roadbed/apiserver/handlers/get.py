@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from roadbed.apimachinery.errors import BadRequestError
 from roadbed.apimachinery.request import Answer
+from roadbed.apiserver import scale
+from roadbed.apiserver.context import Call, Core
 
-from .. import scale
-from ..context import Call, Core
 from .list import parse_revision, refuse_future
 
 

@@ -18,11 +18,10 @@ from roadbed.apimachinery.errors import (
 from roadbed.apimachinery.fields import FieldSelector
 from roadbed.apimachinery.labels import Selector
 from roadbed.apimachinery.request import Page
+from roadbed.apiserver.context import Call, Core
+from roadbed.apiserver.watchcache import Entry, Selection
 from roadbed.storage.errors import CompactedError
 from roadbed.storage.interface import Revision
-
-from ..context import Call, Core
-from ..watchcache import Entry, Selection
 
 _MATCHES = ("", "Exact", "NotOlderThan")
 

@@ -22,9 +22,9 @@ from roadbed.apimachinery.request import (
     Object,
 )
 from roadbed.apimachinery.strategic import strategic_merge
+from roadbed.apiserver import decoding, scale, writing
+from roadbed.apiserver.context import Call, Core
 
-from .. import decoding, scale, writing
-from ..context import Call, Core
 from . import create
 from .update import ATTEMPTS, change
 
@@ -111,7 +111,7 @@ async def _apply(core: Core, call: Call) -> Answer:
             "server-side apply on scale is not supported; apply spec.replicas instead"
         )
     manager = served.managers[call.request.subresource]
-    options = {
+    options: dict[str, Any] = {
         "manager": call.request.options["fieldManager"],
         "force": call.flag("force"),
         "now": core.now(),

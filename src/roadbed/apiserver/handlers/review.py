@@ -7,8 +7,7 @@ import orjson
 from roadbed.apimachinery.admission import Reviewer
 from roadbed.apimachinery.errors import BadRequestError
 from roadbed.apimachinery.request import Answer, ApiRequest, User
-
-from .. import decoding
+from roadbed.apiserver import decoding
 
 
 async def review(user: User, request: ApiRequest, reviewer: Reviewer) -> Answer:
@@ -31,10 +30,10 @@ async def review(user: User, request: ApiRequest, reviewer: Reviewer) -> Answer:
     meta = question.setdefault("metadata", {})
     if not isinstance(meta, dict):
         raise BadRequestError("metadata must be an object")
-    if resource.namespaced and request.namespace:
-        if meta.setdefault("namespace", request.namespace) != request.namespace:
-            raise BadRequestError(
-                "the namespace of the provided object does not match the namespace sent on the request"
-            )
+    is_placed = resource.namespaced and bool(request.namespace)
+    if is_placed and meta.setdefault("namespace", request.namespace) != request.namespace:
+        raise BadRequestError(
+            "the namespace of the provided object does not match the namespace sent on the request"
+        )
     answered = await reviewer.review(question, user)
     return Answer(201, orjson.dumps(answered))

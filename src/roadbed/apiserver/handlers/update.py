@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from roadbed.apimachinery.errors import ConflictError
 from roadbed.apimachinery.request import Answer, Object
+from roadbed.apiserver import decoding, scale, writing
+from roadbed.apiserver.context import Call, Core
 
-from .. import decoding, scale, writing
-from ..context import Call, Core
 from . import create
 
 ATTEMPTS = 5  # of a write that named no revision; the object is locked, so a collision is rare
@@ -29,7 +29,8 @@ async def update(core: Core, call: Call) -> Answer:
 
     def wanted(live: Object) -> Object:
         del live
-        return decoding.copied(obj)
+        copy: Object = decoding.copied(obj)
+        return copy
 
     if subresource == "finalize":
         return await change(core, call, lambda live: _finalized(live, wanted(live)))

@@ -13,12 +13,12 @@ from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 import orjson
 
 from roadbed.apimachinery.errors import BadRequestError, Cause, ExpiredError, InvalidError
+from roadbed.apiserver.context import Call, Core
+from roadbed.apiserver.registry import Served
+from roadbed.apiserver.watchcache import Change, Entry, Selection, Signal
 from roadbed.storage.errors import CompactedError, OverflowError  # noqa: A004 - storage's own
-from roadbed.storage.interface import Revision
+from roadbed.storage.interface import Event, Revision
 
-from ..context import Call, Core
-from ..registry import Served
-from ..watchcache import Change, Entry, Selection, Signal
 from . import list as listing
 
 BOOKMARK_S = 55.0  # Kubernetes promises about one a minute
@@ -114,22 +114,31 @@ class Watch:
         cache, storage = self._call.served.cache, self._core.hub.storage
         log = aiter(storage.watch(self._call.served.home, after=Revision(self._after)))
         try:
-            while True:
-                # Past the log's end this waits for the first live event, or for the watch's own end.
-                event = await asyncio.wait_for(anext(log), max(self._left_s(), 0.001))
+            while (event := await self._next(log)) is not None:
                 if event.revision > self._start:
                     return  # the watcher's own queue goes on from here
                 signals = _signals([cache.translate(event)], self._call, self._selects)
                 if signals:
                     yield signals
-        except (StopAsyncIteration, TimeoutError):
-            return
         except CompactedError as error:
             raise ExpiredError(f"too old resource version: {self._after} ({storage.compacted})") from error
         except OverflowError as error:
             raise ExpiredError(
                 "the watcher read too slowly and was dropped; list again, then watch"
             ) from error
+
+    async def _next(self, log: AsyncIterator[Event]) -> Event | None:
+        """Give the log's next event; None when the watch is over before one comes."""
+        step = asyncio.ensure_future(_advance(log))
+        closed = asyncio.ensure_future(self._watcher.closed.wait())
+        try:
+            # Past the log's end this waits for the first live event.
+            await asyncio.wait((step, closed), timeout=self._left_s(), return_when=asyncio.FIRST_COMPLETED)
+            return step.result() if step.done() else None
+        finally:
+            step.cancel()
+            closed.cancel()
+            await asyncio.gather(step, closed, return_exceptions=True)
 
     def _left_s(self) -> float:
         return self._end - asyncio.get_running_loop().time()
@@ -140,6 +149,10 @@ class Watch:
         if ends_initial:
             meta["annotations"] = {"k8s.io/initial-events-end": "true"}
         return orjson.dumps({"kind": resource.kind, "apiVersion": resource.api_version, "metadata": meta})
+
+
+async def _advance(log: AsyncIterator[Event]) -> Event | None:
+    return await anext(log, None)
 
 
 def _signals(changes: Sequence[Change], call: Call, selects: Selection | None) -> list[Signal]:
