@@ -23,6 +23,7 @@ from typing import Any
 
 RELEASE = "1.35.4"
 OUTPUT = Path(__file__).resolve().parents[1] / "src/roadbed/apis/kubernetes"
+GNOSTIC = ("github.com/google/gnostic-models", "v0.7.0")  # the form in which clients take OpenAPI v2
 PROTO_MODULES = ("k8s.io/api", "k8s.io/apimachinery", "k8s.io/apiextensions-apiserver")
 BUDGET_BYTES = 400_000
 
@@ -74,8 +75,9 @@ def schemas(kubernetes: Path) -> bytes:
 
 
 def descriptors(modules: dict[str, Path]) -> bytes:
-    """Compile every ``generated.proto`` to one FileDescriptorSet, without comments and positions."""
-    from grpc_tools import protoc  # type: ignore[import-untyped]
+    """Compile every ``generated.proto`` and gnostic's to one FileDescriptorSet, without comments."""
+    import grpc_tools
+    from grpc_tools import protoc
 
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
@@ -86,8 +88,13 @@ def descriptors(modules: dict[str, Path]) -> bytes:
             names += sorted(
                 f"{module}/{path.relative_to(source)}" for path in source.rglob("generated.proto")
             )
+        (root / "openapiv2").symlink_to(download(*GNOSTIC) / "openapiv2")
         target = root / "set.pb"
-        failed = protoc.main(["protoc", f"-I{root}", f"--descriptor_set_out={target}", *sorted(names)])
+        places = [f"-I{root}", f"-I{Path(grpc_tools.__file__).parent / '_proto'}"]
+        files = [*sorted(names), "openapiv2/OpenAPIv2.proto"]
+        failed = protoc.main(
+            ["protoc", *places, "--include_imports", f"--descriptor_set_out={target}", *files]
+        )
         if failed:
             sys.exit("protoc failed; its message is above")
         return target.read_bytes()

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from roadbed.apimachinery.errors import BadRequestError
 from roadbed.apiserver import protobuf
+from roadbed.apiserver.messages import message_class
 
 RECORDINGS = Path(__file__).parent / "recordings"
 NAMES = sorted(path.stem for path in RECORDINGS.glob("*.pb"))
@@ -25,7 +26,7 @@ def recorded(name: str) -> dict[str, Any]:
 
 
 def message(name: str) -> Any:
-    return protobuf._class(name)()
+    return message_class(name)()
 
 
 def wrap(api_version: str, kind: str, content: Any, **members: str) -> bytes:
@@ -268,7 +269,7 @@ def nested(inner: Any, levels: int) -> bytes:
     for _ in range(levels):
         content = tagged(number, content)
     path = ("spec", "versions", "schema", "openAPIV3Schema")
-    descriptor = protobuf._class(
+    descriptor = message_class(
         "k8s.io.apiextensions_apiserver.pkg.apis.apiextensions.v1.CustomResourceDefinition"
     ).DESCRIPTOR
     numbers = []

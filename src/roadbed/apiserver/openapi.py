@@ -1,10 +1,10 @@
-"""The OpenAPI v3 documents that clients fetch before they create, apply, diff or explain.
+"""The OpenAPI documents that clients fetch before they create, apply, diff or explain.
 
-``asgi`` hands ``/openapi/v3`` and what is below it to ``OpenApi``. The index names each group version with a
+``asgi`` hands ``/openapi/v3``, what is below it, and ``/openapi/v2`` to ``OpenApi``. The v3 index names each group version with a
 hash of its content; clients keep a document until its hash changes, so a document is built only when asked for
 and kept until its kinds change. Paths carry what clients look for (which verbs a kind has, which patches, the
-parameters dryRun, fieldValidation and so on) and no more. Runs on the event loop; building the largest
-document takes a few milliseconds.
+parameters dryRun, fieldValidation and so on) and no more. v2 is given as protobuf only, which is how clients take
+it. Runs on the event loop; building the largest group version takes a few milliseconds.
 
 Source: https://kubernetes.io/docs/concepts/overview/kubernetes-api/#openapi-v3
 """
@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 import orjson
@@ -22,9 +22,10 @@ from roadbed.apimachinery.gvk import Resource
 from roadbed.apimachinery.request import APPLY_PATCH, JSON_PATCH, MERGE_PATCH, STRATEGIC_PATCH
 from roadbed.apis.kubernetes import load
 
-from . import operations
+from . import operations, swagger
 
 ROOT: Final = "/openapi/v3"
+V2: Final = "/openapi/v2"
 _REF: Final = "#/components/schemas/"
 _META: Final = "io.k8s.apimachinery.pkg.apis.meta.v1."
 _YEAR_S: Final = 365 * 24 * 3600
@@ -86,7 +87,9 @@ class _Version:
 
     kinds: list[Published]
     hash: str
-    document: bytes = field(default=b"")
+    document: bytes = b""
+    fragment: bytes = b""
+    shared: frozenset[str] = frozenset()  # built-in definitions that the fragment refers to
 
 
 class OpenApi:
@@ -97,6 +100,7 @@ class OpenApi:
         self._generation: int | None = None
         self._versions: dict[str, _Version] = {}
         self._index = b""
+        self._swagger = b""
         self._digests: dict[Resource, tuple[Published, bytes]] = {}
 
     def get(self, path: str, *, hash_: str = "", if_none_match: str = "") -> Document | None:
@@ -105,6 +109,8 @@ class OpenApi:
         ``hash_`` is the query's ``hash``: the right one makes the answer good for ever, a stale one is sent on.
         """
         self._refresh()
+        if path == V2:
+            return self._get_v2(if_none_match)
         name = path.removeprefix(ROOT).strip("/")
         if not name:
             return _answer(self._index, _hash(self._index), if_none_match)
@@ -116,6 +122,20 @@ class OpenApi:
         if not version.document:
             version.document = orjson.dumps(_document(version.kinds))
         return _answer(version.document, version.hash, if_none_match, is_lasting=bool(hash_))
+
+    def _get_v2(self, if_none_match: str) -> Document:
+        if not self._swagger:
+            for version in self._versions.values():
+                if not version.fragment:
+                    version.fragment, version.shared = _fragment(version.kinds)
+            shared: frozenset[str] = frozenset().union(
+                *(version.shared for version in self._versions.values())
+            )
+            known = [swagger.known_definition(name) for name in sorted(shared)]
+            fragments = [version.fragment for version in self._versions.values()]
+            self._swagger = b"".join([swagger.head(load().version), *known, *fragments])
+        found = _answer(self._swagger, _hash(self._swagger), if_none_match)
+        return Document(found.status, found.body, {**found.headers, "Content-Type": swagger.MEDIA_TYPE})
 
     def _refresh(self) -> None:
         """Bring the index up to what is served; documents of unchanged group versions stay."""
@@ -139,6 +159,7 @@ class OpenApi:
         }
         self._versions, self._digests = fresh, digests
         self._index = orjson.dumps({"paths": paths})
+        self._swagger = b""
         self._generation = generation
 
     def _digest(self, kind: Published) -> bytes:
@@ -169,7 +190,26 @@ def _answer(body: bytes, hash_: str, if_none_match: str, *, is_lasting: bool = F
 
 
 def _document(kinds: list[Published]) -> dict[str, Any]:
-    """Build the document of one group version: paths, and every schema that they or the kinds refer to."""
+    """Build the v3 document of one group version."""
+    paths, schemas = _content(kinds)
+    return {
+        "openapi": "3.0.0",
+        "info": {"title": "Kubernetes", "version": load().version},
+        "paths": dict(sorted(paths.items())),
+        "components": {"schemas": dict(sorted(schemas.items()))},
+    }
+
+
+def _fragment(kinds: list[Published]) -> tuple[bytes, frozenset[str]]:
+    """Build the v2 fragment of one group version, and name the built-in definitions that must join it."""
+    paths, schemas = _content(kinds)
+    shared = frozenset(name for name in schemas if name in load().definitions)
+    own = [swagger.definition(name, schema) for name, schema in schemas.items() if name not in shared]
+    return b"".join([swagger.paths(paths), *own]), shared
+
+
+def _content(kinds: list[Published]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Give paths, and every schema that they or the kinds refer to."""
     schemas: dict[str, Any] = {}
     paths: dict[str, Any] = {}
     for kind in kinds:
@@ -181,12 +221,7 @@ def _document(kinds: list[Published]) -> dict[str, Any]:
             operations.paths(kind.resource, name, is_custom=kind.schema is not None, patches=_patches(kind))
         )
     _gather(schemas, [*schemas.values(), *paths.values()])
-    return {
-        "openapi": "3.0.0",
-        "info": {"title": "Kubernetes", "version": load().version},
-        "paths": dict(sorted(paths.items())),
-        "components": {"schemas": dict(sorted(schemas.items()))},
-    }
+    return paths, schemas
 
 
 def _patches(kind: Published) -> tuple[str, ...]:

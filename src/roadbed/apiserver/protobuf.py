@@ -17,14 +17,15 @@ from functools import cache
 from typing import Any
 
 import orjson
-from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
-from google.protobuf.message import DecodeError, Message
+from google.protobuf.message import DecodeError
 
 from roadbed.apimachinery.errors import BadRequestError
 from roadbed.apimachinery.gvk import GVK
 from roadbed.apimachinery.request import Object
 from roadbed.apis.kubernetes import load
+
+from .messages import message_class
 
 MEDIA_TYPE = "application/vnd.kubernetes.protobuf"
 
@@ -59,12 +60,12 @@ def decode(body: bytes) -> Object:
 
 
 def _decode(body: bytes) -> Object:
-    unknown: Any = _class(_UNKNOWN).FromString(body)
+    unknown: Any = message_class(_UNKNOWN).FromString(body)
     if unknown.contentEncoding or unknown.contentType not in ("", MEDIA_TYPE):
         raise ValueError("its content type or encoding is not the plain one")
     api_version, kind = _text(unknown.typeMeta.apiVersion), _text(unknown.typeMeta.kind)
     name = _message_name(GVK.parse(api_version, kind))
-    obj = _plan(name).to_json(_class(name).FromString(unknown.raw))
+    obj = _plan(name).to_json(message_class(name).FromString(unknown.raw))
     return {"apiVersion": api_version, "kind": kind, **obj}
 
 
@@ -90,31 +91,6 @@ def _message_name(gvk: GVK) -> str:
         )
     path, _, kind = definition.replace("-", "_").rpartition(".")
     return f"{path.replace('io.k8s', 'k8s.io', 1)}.{kind}"
-
-
-@cache
-def _pool() -> descriptor_pool.DescriptorPool:
-    pool = descriptor_pool.DescriptorPool()
-    files = {file.name: file for file in descriptor_pb2.FileDescriptorSet.FromString(load().descriptors).file}
-
-    def add(name: str) -> None:
-        file = files.pop(name, None)
-        if file is not None:
-            for needed in file.dependency:
-                add(needed)
-            pool.Add(file)
-
-    for name in list(files):
-        add(name)
-    return pool
-
-
-@cache
-def _class(name: str) -> type[Message]:
-    try:
-        return message_factory.GetMessageClass(_pool().FindMessageTypeByName(name))
-    except KeyError as error:
-        raise BadRequestError(f"kind {name.rpartition('.')[2]!r} has no protobuf form; send JSON") from error
 
 
 class _Plan:
@@ -148,7 +124,7 @@ class _Plan:
 
 @cache
 def _plan(name: str) -> _Plan:
-    return _Plan(_pool().FindMessageTypeByName(name))
+    return _Plan(message_class(name).DESCRIPTOR)
 
 
 def _converter(field: FieldDescriptor) -> Convert:
