@@ -15,32 +15,26 @@ Sources: https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/cus
 from __future__ import annotations
 
 import contextlib
-import functools
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from .causes import ROOT, duplicate, forbidden, invalid_value, not_supported, required
-from .cel_library import environment, runtime
-from .cel_types import Converter, RuleTypes, converter
+from .causes import ROOT, duplicate, forbidden, invalid_value, required
+from .cel_check import check_rules, field_path
+from .cel_expressions import RuleError, evaluate, program, untyped, untyped_without_old, uses_old, with_old
+from .cel_types import Converter, converter
 from .errors import Cause
-from .nodes import Node, compile_node
+from .nodes import Node
 from .request import Object
 
-MAX_RULE_CHARACTERS: Final = 16 * 1024
+__all__ = ["CelRules", "Rule", "RuleError", "check_rules"]
+
 MAX_EVALUATIONS: Final = 10_000  # for one object; 4 µs each for a usual rule
 MAX_MESSAGE_BYTES: Final = 5 * 1024
 
-_REASONS: Final = ("FieldValueDuplicate", "FieldValueForbidden", "FieldValueInvalid", "FieldValueRequired")
 _OUT_OF_BUDGET: Final = (
     "validation failed due to running out of cost budget, no further validation rules will be run"
 )
-_STEP: Final = re.compile(r"\.([^.\[\]]+)|\['((?:[^'\\]|\\.)*)'\]")
-
-
-class RuleError(ValueError):
-    """An expression does not compile; the text says where and why."""
 
 
 class _OutOfBudgetError(Exception):
@@ -86,7 +80,7 @@ class CelRules:
             RuleError: a rule does not compile; ``check_rules`` tells which before a definition is stored.
         """
         rules = CelRules(node)
-        rules.rules = tuple(_compile(rule) for rule in node.rules)
+        rules.rules = tuple(_compile(rule, node) for rule in node.rules)
         rules.convert = converter(node) if node.rules else None
         for name, each in node.properties.items():
             found = CelRules.compile(each)
@@ -149,7 +143,7 @@ class _Run:
         if old is not None:
             variables["oldSelf"] = old if turn is None else turn(old)
         variables["__old"] = {"self": variables["oldSelf"]} if old is not None else {}
-        activation = _environment().Activation(variables)
+        activation = untyped().Activation(variables)
         for rule in rules.rules:
             if rule.uses_old and old is None and not rule.wants_optional_old:
                 continue
@@ -157,7 +151,7 @@ class _Run:
             if self._left < 0:
                 self.causes.append(invalid_value(here, kind, _OUT_OF_BUDGET))
                 raise _OutOfBudgetError
-            verdict, trouble = _evaluate(rule.program, activation)
+            verdict, trouble = evaluate(rule.program, activation)
             if trouble:
                 self._tell_trouble(rule, trouble, here, kind)
             elif verdict is not True and (rule.uses_old or not is_unchanged):
@@ -181,216 +175,26 @@ class _Run:
             self.causes.append(invalid_value(here, kind, f"{trouble} evaluating rule: {rule.shown}"))
 
 
-def check_rules(openapi: Mapping[str, Any], path: str) -> list[Cause]:
-    """Give the faults of all rules in a CRD's ``openAPIV3Schema`` that lives at ``path`` in the CRD.
-
-    The schema must have been found structural. Each rule is compiled against the types of its node, so
-    that unknown fields and wrong operators are told here and not when the first object comes.
-    """
-    return list(_check(compile_node(openapi), path, is_root=True, is_correlatable=True))
-
-
-def _check(node: Node, path: str, *, is_root: bool, is_correlatable: bool) -> Iterator[Cause]:
-    if node.rules:
-        yield from _check_node(node, path, is_root=is_root, is_correlatable=is_correlatable)
-    for name, each in node.properties.items():
-        below = f"{path}.properties[{name}]"
-        yield from _check(each, below, is_root=each.embedded_resource, is_correlatable=is_correlatable)
-    if node.additional is not None:
-        each = node.additional
-        below = f"{path}.additionalProperties"
-        yield from _check(each, below, is_root=each.embedded_resource, is_correlatable=is_correlatable)
-    if node.items is not None:
-        below_correlatable = is_correlatable and node.list_type == "map"
-        below = f"{path}.items"
-        yield from _check(
-            node.items, below, is_root=node.items.embedded_resource, is_correlatable=below_correlatable
-        )
-
-
-def _check_node(node: Node, path: str, *, is_root: bool, is_correlatable: bool) -> Iterator[Cause]:
-    at = f"{path}.x-kubernetes-validations"
-    types = RuleTypes()
-    kind = types.type_of(node, is_root=is_root)
-    if kind is None:
-        yield forbidden(
-            at, "rules need a schema with a type that rules can see; add type, items or properties"
-        )
-        return
-    typed = environment({"self": kind, "oldSelf": kind, "__old": runtime().Type.DYN}, types.pool)
-    without_old = environment({"self": kind}, types.pool)
-    for index, rule in enumerate(node.rules):
-        here = f"{at}[{index}]"
-        faults = list(_check_members(node, rule, here))
-        yield from faults
-        text = str(rule.get("rule") or "")
-        if faults or not text.strip():
-            continue
-        try:
-            _compile_text(typed, _with_old(text, bool(rule.get("optionalOldSelf"))), "BOOL")
-        except RuleError as error:
-            yield invalid_value(f"{here}.rule", text, str(error))
-            continue
-        message = rule.get("messageExpression")
-        if message:
-            try:
-                _compile_text(typed, str(message), "STRING")
-            except RuleError as error:
-                yield invalid_value(f"{here}.messageExpression", message, f"messageExpression {error}")
-        uses_old = _uses_old(text, without_old)
-        if uses_old and not is_correlatable:
-            yield invalid_value(
-                f"{here}.rule",
-                text,
-                f"oldSelf cannot be used on the uncorrelatable portion of the schema within {path}",
-            )
-        if not uses_old and rule.get("optionalOldSelf") is not None:
-            detail = "may not be set if oldSelf is not used in rule"
-            yield invalid_value(f"{here}.optionalOldSelf", rule["optionalOldSelf"], detail)
-
-
-def _check_members(node: Node, rule: Mapping[str, Any], here: str) -> Iterator[Cause]:
-    text, message = str(rule.get("rule") or ""), str(rule.get("message") or "")
-    if not text.strip():
-        yield required(f"{here}.rule", "rule is not specified")
-    elif len(text) > MAX_RULE_CHARACTERS:
-        yield invalid_value(f"{here}.rule", text[:64], f"must have at most {MAX_RULE_CHARACTERS} characters")
-    elif message and not message.strip():
-        yield invalid_value(f"{here}.message", message, "must be non-empty if specified")
-    elif "\n" in message.strip():
-        yield invalid_value(f"{here}.message", message, "must not contain line breaks")
-    elif "\n" in text.strip() and not message.strip():
-        yield required(f"{here}.message", "message must be specified if rule contains line breaks")
-    expression = str(rule.get("messageExpression") or "")
-    if expression and not expression.strip():
-        yield required(f"{here}.messageExpression", "messageExpression must be non-empty if specified")
-    reason = rule.get("reason")
-    if reason is not None and reason not in _REASONS:
-        yield not_supported(f"{here}.reason", reason, _REASONS)
-    where = str(rule.get("fieldPath") or "")
-    if where and not where.strip():
-        yield invalid_value(f"{here}.fieldPath", where, "must be non-empty if specified")
-    elif where and not _field_path(where, node):
-        yield invalid_value(f"{here}.fieldPath", where, "must be a valid path")
-
-
-def _field_path(text: str, node: Node | None) -> str:
-    """Give a rule's ``fieldPath`` as error messages have it; empty if it leads nowhere in the schema."""
-    found = ""
-    at = 0
-    while at < len(text):
-        step = _STEP.match(text, at)
-        if step is None or node is None:
-            return ""
-        name = step.group(1) or re.sub(r"\\(.)", r"\1", step.group(2) or "")
-        if node.properties:
-            if name not in node.properties:
-                return ""
-            found += f".{name}" if found else name
-            node = node.properties[name]
-        else:
-            found += f"[{name}]"
-            node = node.additional
-        at = step.end()
-    return found if node is not None else ""
-
-
-@functools.cache
-def _environment() -> Any:
-    """Give the environment in which rules run: types are left to the values."""
-    dynamic = runtime().Type.DYN
-    return environment({"self": dynamic, "oldSelf": dynamic, "__old": dynamic})
-
-
-@functools.cache
-def _environment_without_old() -> Any:
-    return environment({"self": runtime().Type.DYN})
-
-
-@functools.lru_cache(maxsize=4096)
-def _program(text: str, kind: str) -> Any:
-    return _compile_text(_environment(), text, kind)
-
-
-def _compile_text(env: Any, text: str, kind: str) -> Any:
-    """Compile an expression that must give ``kind`` (or what only the values tell)."""
-    try:
-        program = env.compile(text)
-    except RuntimeError as error:
-        detail = re.sub(r"^[A-Z_]+: | ?\[[A-Z_]+\]$", "", str(error))
-        raise RuleError(f"compilation failed: {detail}") from error
-    result = program.return_type().name()
-    if result not in (kind, "DYN"):
-        wanted = "cel expression must evaluate to a bool" if kind == "BOOL" else "must evaluate to a string"
-        raise RuleError(wanted)
-    return program
-
-
-def _with_old(text: str, wants_optional: bool) -> str:
-    """Make ``oldSelf`` an optional value for a rule that asks for it."""
-    return f"cel.bind(oldSelf, __old.?self, ({text}\n))" if wants_optional else text
-
-
-def _uses_old(text: str, env: Any) -> bool:
-    """Say whether a rule that compiles refers to ``oldSelf``; ``env`` has no such variable."""
-    if "oldSelf" not in text:
-        return False
-    try:
-        env.compile(text)
-    except RuntimeError:
-        return True
-    return False
-
-
-def _compile(rule: Mapping[str, Any]) -> Rule:
+def _compile(rule: Mapping[str, Any], node: Node) -> Rule:
     text = str(rule.get("rule") or "").strip()
     wants_optional = bool(rule.get("optionalOldSelf"))
     expression = rule.get("messageExpression")
-    where = str(rule.get("fieldPath") or "")
     return Rule(
         text=text,
-        program=_program(_with_old(text, wants_optional), "BOOL"),
-        uses_old=_uses_old(text, _environment_without_old()),
+        program=program(with_old(text, wants_optional), "BOOL"),
+        uses_old="oldSelf" in text and uses_old(text, untyped_without_old()),
         wants_optional_old=wants_optional,
         message=str(rule.get("message") or "").strip(),
-        message_program=_program(str(expression), "STRING") if expression else None,
+        message_program=program(str(expression), "STRING") if expression else None,
         reason=str(rule.get("reason") or "FieldValueInvalid"),
-        field_path=_plain_path(where),
+        field_path=field_path(str(rule.get("fieldPath") or ""), node),
     )
-
-
-def _plain_path(text: str) -> str:
-    """Write ``.spec['a b'].c`` as ``spec[a b].c``."""
-    steps = [step.group(1) or f"['{step.group(2)}']" for step in _STEP.finditer(text)]
-    joined = "".join(step if step.startswith("[") else f".{step}" for step in steps)
-    return re.sub(r"\['((?:[^'\\]|\\.)*)'\]", r".\1", joined).removeprefix(".")
-
-
-def _evaluate(program: Any, activation: Any) -> tuple[Any, str]:
-    """Give the value of an expression, or what went wrong."""
-    try:
-        value = program.eval(activation)
-        if value.type().name() == "ERROR":
-            return None, _as_go_says(str(value.value()))
-        return value.value(), ""
-    except RuntimeError as error:
-        return None, _as_go_says(str(error))
-
-
-def _as_go_says(text: str) -> str:
-    text = re.sub(r"^[A-Z_]+: | ?\[[A-Z_]+\]$", "", text)
-    missing = re.match(r'Key not found in map : "?(.*?)"?$', text)
-    if missing:
-        return f"no such key: {missing.group(1)}"
-    if text.startswith("No matching overloads found"):
-        return "no such overload"
-    return {"divide by zero": "division by zero", "modulus by zero": "modulus by zero"}.get(text, text)
 
 
 def _detail(rule: Rule, activation: Any) -> str:
     """Say why a rule failed: its message expression, where that works, its message, or its text."""
     if rule.message_program is not None:
-        text, trouble = _evaluate(rule.message_program, activation)
+        text, trouble = evaluate(rule.message_program, activation)
         text = text.strip() if isinstance(text, str) and not trouble else ""
         if text and "\n" not in text and len(text.encode()) <= MAX_MESSAGE_BYTES:
             return text

@@ -1,0 +1,82 @@
+"""Expressions of validation rules: compiled, cached by their text, evaluated, their errors put in words.
+
+Used by ``cel`` (which runs rules) and ``cel_check`` (which judges them). Programs are immutable and shared.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from typing import Any
+
+from .cel_library import environment, runtime
+
+
+class RuleError(ValueError):
+    """An expression does not compile; the text says where and why."""
+
+
+@functools.cache
+def untyped() -> Any:
+    """Give the environment in which rules run: types are left to the values."""
+    dynamic = runtime().Type.DYN
+    return environment({"self": dynamic, "oldSelf": dynamic, "__old": dynamic})
+
+
+@functools.cache
+def untyped_without_old() -> Any:
+    return environment({"self": runtime().Type.DYN})
+
+
+@functools.lru_cache(maxsize=4096)
+def program(text: str, kind: str) -> Any:
+    return compile_text(untyped(), text, kind)
+
+
+def compile_text(env: Any, text: str, kind: str) -> Any:
+    """Compile an expression that must give ``kind`` (or what only the values tell)."""
+    try:
+        program = env.compile(text)
+    except RuntimeError as error:
+        detail = re.sub(r"^[A-Z_]+: | ?\[[A-Z_]+\]$", "", str(error))
+        raise RuleError(f"compilation failed: {detail}") from error
+    result = program.return_type().name()
+    if result not in (kind, "DYN"):
+        wanted = "cel expression must evaluate to a bool" if kind == "BOOL" else "must evaluate to a string"
+        raise RuleError(wanted)
+    return program
+
+
+def with_old(text: str, wants_optional: bool) -> str:
+    """Make ``oldSelf`` an optional value for a rule that asks for it."""
+    return f"cel.bind(oldSelf, __old.?self, ({text}\n))" if wants_optional else text
+
+
+def uses_old(text: str, env: Any) -> bool:
+    """Say whether a rule that compiles refers to ``oldSelf``; ``env`` has no such variable."""
+    try:
+        env.compile(text)
+    except RuntimeError:
+        return True
+    return False
+
+
+def evaluate(program: Any, activation: Any) -> tuple[Any, str]:
+    """Give the value of an expression, or what went wrong."""
+    try:
+        value = program.eval(activation)
+        if value.type().name() == "ERROR":
+            return None, _as_go_says(str(value.value()))
+        return value.value(), ""
+    except RuntimeError as error:
+        return None, _as_go_says(str(error))
+
+
+def _as_go_says(text: str) -> str:
+    text = re.sub(r"^[A-Z_]+: | ?\[[A-Z_]+\]$", "", text)
+    missing = re.match(r'Key not found in map : "?(.*?)"?$', text)
+    if missing:
+        return f"no such key: {missing.group(1)}"
+    if text.startswith("No matching overloads found"):
+        return "no such overload"
+    return {"divide by zero": "division by zero", "modulus by zero": "modulus by zero"}.get(text, text)
