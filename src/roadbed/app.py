@@ -10,9 +10,12 @@ from __future__ import annotations
 import asyncio
 import errno
 import time
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Generic, TypeVar
+
+from starlette.types import Receive, Scope, Send
 
 from roadbed import __version__
 from roadbed.apimachinery.request import User
@@ -20,7 +23,7 @@ from roadbed.apis import load_crds
 from roadbed.apiserver import ADMINS, Access, ApiServer, KeyFileError, Listener
 from roadbed.client import Client, Login, write_kubeconfig
 from roadbed.controller import Manager, Recorder, SystemClock
-from roadbed.demo import Demo
+from roadbed.demo import BANNER, Demo
 from roadbed.interfaces.cli import Addresses, PlatformError
 from roadbed.interfaces.web import WebApp, WebSettings, create_app
 from roadbed.plugins import EngineContext, Plugins
@@ -37,11 +40,12 @@ BUILTIN_PLUGINS = (
 
 # All engines share informers. They read as the collector does, which sees every kind; writes go as each engine.
 INFORMERS = User("system:engine:core", ("system:authenticated",))
-SYSTEM = User("system:apiserver", ("system:masters", "system:authenticated"))
 PORTAL = User("system:portal", ("system:authenticated",))
 ADMIN = User("admin", (ADMINS, "system:authenticated"))
 
 START_TIMEOUT_S = 60.0
+
+T = TypeVar("T")
 
 
 class Platform:
@@ -100,29 +104,31 @@ class Platform:
                 "leave --host out, and reach the machine through a tunnel or a TLS proxy",
             )
         folder = _private_folder(settings.data_dir)
-        keys = None if settings.in_memory else folder
-        storage = await self._open_storage(folder)
-        access = Access.open(keys, storage, clock=self._clock.now, hosts=[settings.host])
-        self._stack.callback(access.close)
-        server = await self._serve_api(storage, access)
-        database = Database(None if settings.in_memory else folder / "index.db")
-        await database.open()
-        self._stack.push_async_callback(database.close)
-        catalog = Catalog(database)
-        api = Listener(
-            server.asgi, host=settings.host, port=settings.api_port, tls=access.certificates.server_context()
-        )
-        await self._listen(api, "--api-port")
-        demo = await self._open_demo(folder)
-        portal = await self._serve_portal(catalog, demo)
-        kubeconfig = self._write_kubeconfig(folder, access, api.port)
-        await self._run_engines(catalog, keys)
+        async with _Ahead(self._open_demo(folder)) as opening_demo:  # its process starts while ours does
+            storage = await self._open_storage(folder)
+            access = Access.open(
+                None if settings.in_memory else folder, storage, clock=self._clock.now, hosts=[settings.host]
+            )
+            self._stack.callback(access.close)
+            server = await self._serve_api(storage, access)
+            catalog = await self._open_catalog(folder)
+            api = Listener(
+                server.asgi,
+                host=settings.host,
+                port=settings.api_port,
+                tls=access.certificates.server_context(),
+            )
+            await self._listen(api, "--api-port")
+            portal, portal_url = await self._serve_portal(catalog)
+            kubeconfig = self._write_kubeconfig(folder, access, api.port)
+            await self._run_engines(server, catalog)
+            demo = await opening_demo
         if demo is not None:
             await demo.apply(self.client(field_manager="roadbed-demo"))
         self._unready.clear()
         return Addresses(
             api_url=f"https://{settings.host}:{api.port}",
-            portal_url=self._portal_origin,
+            portal_url=portal_url,
             signin_url=portal.issue_signin_link(ADMIN),
             kubeconfig=kubeconfig,
             notices=demo.notices if demo else (),
@@ -152,7 +158,6 @@ class Platform:
         server.add_readiness("engines", lambda: self._unready.get("engines", ""))
         await server.start()
         self._stack.push_async_callback(server.stop)
-        await access.bootstrap(server.local(SYSTEM))
         self._server = server
         return server
 
@@ -163,19 +168,25 @@ class Platform:
         self._stack.push_async_callback(demo.close)
         return demo
 
-    async def _serve_portal(self, catalog: Catalog, demo: Demo | None) -> WebApp:
+    async def _open_catalog(self, folder: Path) -> Catalog:
+        database = Database(None if self._settings.in_memory else folder / "index.db")
+        await database.open()
+        self._stack.push_async_callback(database.close)
+        return Catalog(database)
+
+    async def _serve_portal(self, catalog: Catalog) -> tuple[WebApp, str]:
         settings = self._settings
-        # The origin is part of the portal's security, so the port must be known before the application is made.
-        listener = Listener(_not_yet, host=settings.host, port=settings.portal_port, tls=None)
+        # Its own address is part of the portal's security, so the port is taken before the portal is made.
+        late = _Late()
+        listener = Listener(late, host=settings.host, port=settings.portal_port, tls=None)
         await self._listen(listener, "--portal-port")
         origins = tuple(
             f"http://{host}:{listener.port}" for host in dict.fromkeys((settings.host, "localhost"))
         )
-        self._portal_origin = origins[0]
         portal = create_app(
             WebSettings(
                 origins=origins,
-                sandbox=demo.banner if demo else "",
+                sandbox=BANNER if settings.demo else "",
                 version=__version__,
                 unready=lambda: [f"{name}: {why}" for name, why in self._unready.items()],
                 now=self._clock.now,
@@ -183,9 +194,9 @@ class Platform:
             client=self.client(PORTAL, field_manager="roadbed-portal"),
             catalog=catalog,
         )
-        listener.app = portal
+        late.app = portal
         self._stack.push_async_callback(portal.stop)
-        return portal
+        return portal, origins[0]
 
     async def _listen(self, listener: Listener, option: str) -> None:
         try:
@@ -201,7 +212,7 @@ class Platform:
             ) from error
         self._stack.push_async_callback(listener.stop)
 
-    async def _run_engines(self, catalog: Catalog, data_dir: Path | None) -> None:
+    async def _run_engines(self, server: ApiServer, catalog: Catalog) -> None:
         manager = await self._stack.enter_async_context(Manager(self.client(INFORMERS)))
         self._manager = manager
 
@@ -214,13 +225,10 @@ class Platform:
                 recorder=Recorder(client, f"roadbed-{name}", self._clock),
                 clock=self._clock,
                 connect=self.client,
-                data_dir=data_dir,
             )
 
         plugins = Plugins(BUILTIN_PLUGINS, context_for)
         plugins.add("catalog", CatalogPlugin(catalog))
-        server = self._server
-        assert server is not None  # noqa: S101 - started before the engines
         for admitter in plugins.admitters():
             server.add_admitter(admitter)
         for reviewer in plugins.reviewers():
@@ -243,8 +251,30 @@ class Platform:
         return path
 
 
-async def _not_yet(scope: object, receive: object, send: object) -> None:
-    raise RuntimeError("the portal was asked before it was made")
+class _Late:
+    """An ASGI application that is told what it is after its port is known."""
+
+    app: WebApp | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self.app is None:  # between two lines of `_serve_portal`, where nothing awaits
+            raise RuntimeError("the portal was asked before it was made")
+        await self.app(scope, receive, send)
+
+
+class _Ahead(Generic[T]):
+    """Runs one coroutine beside the block; its error is raised where it is awaited, at the latest on leaving."""
+
+    def __init__(self, work: Coroutine[None, None, T]) -> None:
+        self._work = work
+
+    async def __aenter__(self) -> asyncio.Task[T]:
+        self._task = asyncio.create_task(self._work)
+        return self._task
+
+    async def __aexit__(self, *_: object) -> None:
+        self._task.cancel()  # no effect once it is done
+        await asyncio.gather(self._task, return_exceptions=True)
 
 
 def _private_folder(path: Path) -> Path:

@@ -28,8 +28,6 @@ SERVICES = ("ec2", "iam", "rds", "s3", "sts")
 class Demo:
     """The demonstration of one platform."""
 
-    banner = BANNER
-
     def __init__(self, folder: Path, sandbox: Sandbox) -> None:
         self._folder = folder
         self._sandbox = sandbox

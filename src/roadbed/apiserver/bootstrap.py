@@ -1,7 +1,7 @@
 """The roles and bindings that exist from the first start: Kubernetes' own, and those of our engines.
 
-``app`` calls ``install`` once the API server has started, before any engine runs; what an operator changed
-stays changed (annotation ``rbac.authorization.kubernetes.io/autoupdate`` as in Kubernetes is
+The API server creates what is absent when it starts, before it serves anybody; what an operator changed stays
+changed (annotation ``rbac.authorization.kubernetes.io/autoupdate`` as in Kubernetes is
 not acted on). Roles that a plugin needs beyond these are objects like any other, with the label
 ``rbac.roadbed.dev/aggregate-to-<engine>: "true"`` to reach an engine.
 
@@ -10,13 +10,10 @@ Source: https://kubernetes.io/docs/reference/access-authn-authz/rbac/#default-ro
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
-from roadbed.apimachinery.errors import AlreadyExistsError
-from roadbed.apimachinery.request import Answer, ApiRequest, Object
-from roadbed.apis import rbac
+from roadbed.apimachinery.request import Object
 
 from .authz import GROUP
 
@@ -43,30 +40,6 @@ _AWS = tuple(
     for scope in (".m", "")
     for service in ("", "ec2.", "iam.", "rds.", "s3.")
 )
-
-
-class Caller(Protocol):
-    """Carries one request as a user in ``system:masters``; ``ApiServer.local`` gives one."""
-
-    async def call(self, request: ApiRequest) -> Answer:
-        """Carry the request."""
-        ...
-
-
-async def install(caller: Caller) -> None:
-    """Create what of the policy is absent, all at once so that the store commits it together."""
-    async with asyncio.TaskGroup() as group:
-        for obj in policy():
-            group.create_task(_create(caller, obj))
-
-
-async def _create(caller: Caller, obj: Object) -> None:
-    resource = rbac.CLUSTERROLES if obj["kind"] == "ClusterRole" else rbac.CLUSTERROLEBINDINGS
-    options = {"fieldManager": "roadbed"}
-    try:
-        await caller.call(ApiRequest.on("create", resource, body=obj, options=options))
-    except AlreadyExistsError:
-        return  # from an earlier start; an operator may have changed it
 
 
 def policy() -> list[Object]:
@@ -158,6 +131,8 @@ def _platform_roles() -> list[Object]:
         _rule(READ, "apiextensions.k8s.io", "customresourcedefinitions"),
         _rule(READ, "", "namespaces"),
         _rule(("create", "patch", "update"), _EVENTS, "events"),
+        # Whether someone may point a Source at a folder of this machine is asked before it is stored.
+        _rule(("create",), "authorization.k8s.io", "subjectaccessreviews"),
     ]
     managed = [_rule(READ, _AWS, "*")]
     return [
