@@ -9,6 +9,7 @@ from __future__ import annotations
 import secrets as randomness
 import string
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from roadbed.apimachinery.gvk import Resource
@@ -137,11 +138,7 @@ class AwsClient:
     async def observe(self, managed: Object) -> Observation:
         """Read the resource and compare it with ``forProvider``."""
         wanted = self._wanted(managed)
-        self._found = found = (
-            await self._account.call(self._adapter.find, _region(managed), False, wanted)
-            if wanted.name
-            else None
-        )
+        found = await self._find(managed, wanted)
         if found is None:
             return Observation(exists=False)
         kind = self._adapter.kind
@@ -152,17 +149,27 @@ class AwsClient:
             differences=[*differences, *(f"{name}: changed" for name in stale)],
             readiness=found.readiness,
             message=found.message,
-            at_provider=self._at_provider(wanted, found),
+            at_provider=self._at_provider(found),
             late_init=comparison.late_values(kind, found.values),
             # A changed password is told only once AWS knows it, or a failed update would be forgotten.
             connection=self._details(found, without=stale),
             external_name=found.name,
         )
 
+    async def _find(self, managed: Object, wanted: Wanted) -> Found | None:
+        self._found = None
+        if wanted.name:
+            region = _region(managed)
+            found = await self._account.call(self._adapter.find, region, False, wanted)
+            if found is not None:
+                self._found = replace(found, values={**found.values, "region": region})
+        return self._found
+
     async def create(self, managed: Object) -> Creation:
         """Create it."""
         wanted = self._wanted(managed, creating=True)
-        name = await self._account.call(self._adapter.create, _region(managed), True, wanted)
+        region = str(wanted.values["region"])
+        name = await self._account.call(self._adapter.create, region, True, wanted)
         return Creation(name, self._secret_details())
 
     async def update(self, managed: Object) -> ConnectionDetails:
@@ -225,9 +232,9 @@ class AwsClient:
         details = {**found.connection, **self._secret_details()}
         return {key: value for key, value in details.items() if key not in hidden}
 
-    def _at_provider(self, wanted: Wanted, found: Found) -> dict[str, Any]:
+    def _at_provider(self, found: Found) -> dict[str, Any]:
         tags = dict(found.values.get("tags") or {})
-        shown = {**found.values, **found.more, "id": found.name, "region": wanted.values["region"]}
+        shown = {**found.values, **found.more, "id": found.name}
         if self._adapter.kind.tagged:
             shown["tags"] = comparison.visible_tags(tags)
             shown["tagsAll"] = tags
@@ -290,4 +297,9 @@ def _values(managed: Object, *, creating: bool = False) -> dict[str, Any]:
 
 
 def _region(managed: Object) -> str:
-    return str(managed["spec"]["forProvider"].get("region") or "")
+    """Give the region that the resource is in: where it was seen last, or else where it shall be.
+
+    Looking in a region that was only just written into the spec would find nothing and create a second one.
+    """
+    seen = ((managed.get("status") or {}).get("atProvider") or {}).get("region")
+    return str(seen or managed["spec"]["forProvider"].get("region") or "")

@@ -168,7 +168,7 @@ class SecurityGroupAdapter:
 
     def create(self, aws: Aws, wanted: Wanted) -> str:
         request = {
-            "GroupName": f"{wanted.object_name}-{wanted.uid[:8]}"[-NAME_LIMIT:],
+            "GroupName": _group_name(wanted),
             "Description": "Managed by Roadbed",  # AWS insists on one, and never lets it be changed
             **parameters(self.kind, wanted.values),
         }
@@ -208,6 +208,11 @@ class SecurityGroupAdapter:
     def recover(self, aws: Aws, wanted: Wanted) -> str:
         answer = aws.client("ec2").describe_security_groups(Filters=_mark_filter(wanted))
         return str(answer["SecurityGroups"][0]["GroupId"]) if answer["SecurityGroups"] else ""
+
+
+def _group_name(wanted: Wanted) -> str:
+    name = f"{wanted.object_name}-{wanted.uid[:8]}"[-NAME_LIMIT:]
+    return f"group-{name[-NAME_LIMIT + 6 :]}" if name.startswith("sg-") else name  # AWS keeps sg- for ids
 
 
 def _described(describe: Callable[[], list[dict[str, Any]]], ec2: Any) -> dict[str, Any] | None:
