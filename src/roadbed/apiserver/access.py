@@ -1,9 +1,8 @@
 """Everything about who may do what, opened together: certificates, tokens, RBAC, sealing, reviews.
 
 ``app`` opens it once, before the ``ApiServer``, hands ``authenticator``, ``authorizer`` and ``sealer`` to
-it, registers ``admitters`` and ``reviewers`` on it and, once it has started, lets ``bootstrap`` fill in roles.
-``folder`` None keeps keys in memory only, for the in-memory mode and tests. It runs nothing by itself;
-``close`` lets go of the store.
+it and registers ``admitters`` and ``reviewers`` on it. ``folder`` None keeps keys in memory only, for the
+in-memory mode and tests. It runs nothing by itself; ``close`` lets go of the store.
 """
 
 from __future__ import annotations
@@ -15,7 +14,6 @@ from pathlib import Path
 from roadbed.apimachinery.admission import Admitter, Reviewer
 from roadbed.storage.interface import Storage
 
-from . import bootstrap
 from .authn import RequestAuthenticator, Tokens
 from .authz import Rbac
 from .certificates import Certificates
@@ -61,10 +59,6 @@ class Access:
             admitters=(EscalationGuard(authorizer),),
             reviewers=reviewers(authorizer, tokens),
         )
-
-    async def bootstrap(self, caller: bootstrap.Caller) -> None:
-        """Create the roles and bindings that every platform has, where absent; ``caller`` is of system:masters."""
-        await bootstrap.install(caller)
 
     def close(self) -> None:
         """Stop following RBAC objects, and remove the certificates of the in-memory mode."""

@@ -124,7 +124,8 @@ class _Plan:
 
 @cache
 def _plan(name: str) -> _Plan:
-    return _Plan(message_class(name).DESCRIPTOR)
+    descriptor: Any = message_class(name).DESCRIPTOR
+    return _Plan(descriptor)
 
 
 def _converter(field: FieldDescriptor) -> Convert:

@@ -22,7 +22,7 @@ from .messages import message_class
 MEDIA_TYPE: Final = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
 _REF: Final = "#/components/schemas/"
 _ACTIONS: Final = ("get", "put", "post", "delete", "patch")
-_NUMBERS: Final = {
+_BOUNDS: Final = {
     "maximum": "maximum",
     "minimum": "minimum",
     "multipleOf": "multiple_of",
@@ -32,8 +32,6 @@ _NUMBERS: Final = {
     "minItems": "min_items",
     "maxProperties": "max_properties",
     "minProperties": "min_properties",
-}
-_FLAGS: Final = {
     "exclusiveMaximum": "exclusive_maximum",
     "exclusiveMinimum": "exclusive_minimum",
     "uniqueItems": "unique_items",
@@ -105,7 +103,7 @@ def _operation(message: Any, operation: Mapping[str, Any]) -> None:
 
 def _fill(message: Any, schema: Mapping[str, Any]) -> None:
     """Write one schema; where v2 has no words for it, it says nothing of the value."""
-    parts = schema.get("allOf") or ()
+    parts: list[Mapping[str, Any]] = schema.get("allOf") or []
     reference = schema.get("$ref") or (parts[0].get("$ref") if len(parts) == 1 else None)
     if reference:
         _refer(message, reference)
@@ -140,20 +138,15 @@ def _fill(message: Any, schema: Mapping[str, Any]) -> None:
 
 
 def _bound(message: Any, schema: Mapping[str, Any]) -> None:
-    for words, convert in ((_NUMBERS, _same), (_FLAGS, bool)):
-        for word, name in words.items():
-            if word in schema:
-                setattr(message, name, convert(schema[word]))
+    for word, name in _BOUNDS.items():
+        if word in schema:
+            setattr(message, name, schema[word])
     for value in schema.get("enum") or ():
         message.enum.add().yaml = orjson.dumps(value).decode()
 
 
-def _same(value: Any) -> Any:
-    return value
-
-
 def _refer(message: Any, reference: str) -> None:
-    message._ref = f"#/definitions/{reference.removeprefix(_REF)}"
+    message._ref = f"#/definitions/{reference.removeprefix(_REF)}"  # noqa: SLF001 - the field's name
 
 
 def _extend(message: Any, schema: Mapping[str, Any]) -> None:
