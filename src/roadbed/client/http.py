@@ -8,7 +8,7 @@ retried here. A watch holds one connection until it ends or its reader goes away
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -21,10 +21,12 @@ from lightkube.core.exceptions import ConfigError
 
 from roadbed.apimachinery.errors import ApiError, BadRequestError, ServiceUnavailableError, UnauthorizedError
 from roadbed.apimachinery.gvk import Resource
-from roadbed.apimachinery.request import Answer, ApiRequest, Page, User, WatchEvent
+from roadbed.apimachinery.request import Answer, ApiRequest, Object, Page, User, WatchEvent
 
 TIMEOUT_S = 60.0
 CONNECT_TIMEOUT_S = 5.0
+JSON = "application/json"
+TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json"
 AGGREGATED = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json"
 METHODS = {
     "get": "GET",
@@ -54,11 +56,16 @@ def read_kubeconfig(path: Path, *, context: str = "") -> SingleConfig:
 
 
 class HttpTransport:
-    """A ``Transport`` over HTTP, as the user of one kubeconfig context."""
+    """A ``Transport`` over HTTP, as the user of one kubeconfig context.
+
+    Beyond what the Protocol asks, it gives what only HTTP has: tables, and documents at a path. Whoever sets
+    ``on_warning`` is told every warning of the server once it comes.
+    """
 
     def __init__(self, config: SingleConfig) -> None:
         self.server = config.cluster.server
         self.namespace = config.namespace
+        self.on_warning: Callable[[str], None] = lambda _: None
         self._http = AsyncClient(
             config,
             ConnectionParams(
@@ -71,7 +78,10 @@ class HttpTransport:
     async def call(self, request: ApiRequest) -> Answer:
         """Carry one request and give the encoded object or ``Status``."""
         response = await self._send(request)
-        return Answer(response.status_code, response.content, _warnings(response.headers))
+        warnings = _warnings(response.headers)
+        for warning in warnings:
+            self.on_warning(warning)
+        return Answer(response.status_code, response.content, warnings)
 
     async def list(self, request: ApiRequest) -> Page:
         """Carry one ``list``."""
@@ -84,14 +94,27 @@ class HttpTransport:
             metadata.get("remainingItemCount"),
         )
 
-    async def watch(self, request: ApiRequest) -> AsyncGenerator[WatchEvent, None]:
-        """Carry one ``watch``; an ERROR event is raised as what it says."""
+    async def table(self, request: ApiRequest) -> Object:
+        """Carry one ``get`` or ``list`` and give the ``Table`` that the server makes of it, one page."""
+        table: Object = orjson.loads((await self._send(request, accept=TABLE)).content)
+        return table
+
+    async def document(self, path: str) -> Answer:
+        """Give what stands at a path, such as ``/readyz?verbose`` or ``/version``, whatever its status."""
+        try:
+            response = await self._http.get(path)
+        except httpx.TransportError as error:
+            raise self._unreachable(error) from error
+        return Answer(response.status_code, response.content)
+
+    async def watch(self, request: ApiRequest, *, as_table: bool = False) -> AsyncGenerator[WatchEvent, None]:
+        """Carry one ``watch``; an ERROR event is raised as what it says. ``as_table``: objects are Tables."""
         options = {**request.options, "watch": "true"}
         call = self._http.build_request(
             "GET",
             path_of(request),
             params=options,
-            headers=_headers(request),
+            headers=_headers(request, TABLE if as_table else JSON),
             timeout=httpx.Timeout(None, connect=CONNECT_TIMEOUT_S),
         )
         try:
@@ -131,8 +154,8 @@ class HttpTransport:
             raise _error(response.status_code, response.content)
         return response
 
-    async def _send(self, request: ApiRequest) -> httpx.Response:
-        headers = _headers(request)
+    async def _send(self, request: ApiRequest, *, accept: str = JSON) -> httpx.Response:
+        headers = _headers(request, accept)
         content = None
         if request.body is not None:
             content = orjson.dumps(request.body)
@@ -166,8 +189,8 @@ def path_of(request: ApiRequest) -> str:
     return "/" + "/".join(quote(part, safe="") for part in parts)
 
 
-def _headers(request: ApiRequest) -> httpx.Headers:
-    headers = [("Accept", "application/json")]
+def _headers(request: ApiRequest, accept: str) -> httpx.Headers:
+    headers = [("Accept", accept)]
     if request.impersonate is not None:
         headers += _impersonation(request.impersonate)
     return httpx.Headers(headers)
