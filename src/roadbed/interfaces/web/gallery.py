@@ -51,8 +51,8 @@ SCHEMA: dict[str, Any] = {
                     "type": "object",
                     "description": "Who may connect.",
                     "oneOf": [
-                        {"title": "From networks", "required": ["cidrs"]},
-                        {"title": "From one security group", "required": ["securityGroup"]},
+                        {"required": ["cidrs"]},
+                        {"required": ["securityGroup"]},
                     ],
                     "properties": {
                         "cidrs": {"type": "array", "items": {"type": "string", "pattern": r"^[0-9.]+/\d+$"}},

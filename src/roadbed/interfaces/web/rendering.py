@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
+from jinja2.utils import missing
 from markupsafe import Markup
 
 from . import links, words, yamlview
@@ -25,12 +26,22 @@ STATIC = HERE / "static"
 SHOWN_STATES = ("healthy", "progressing", "degraded", "missing", "suspended", "unknown")
 
 
+class _Lenient(jinja2.ChainableUndefined):
+    """What an object does not have is empty: objects come from anywhere. What a template misspells is an error."""
+
+    def __new__(cls, hint: str | None = None, obj: Any = missing, *members: Any, **named: Any) -> Any:
+        """Give a strict stand-in for an unknown name, a lenient one for an unknown member."""
+        if obj is missing:
+            return jinja2.StrictUndefined(hint, obj, *members, **named)
+        return super().__new__(cls)
+
+
 def environment(settings: WebSettings) -> jinja2.Environment:
     """Give the environment with the portal's filters and globals."""
     made = jinja2.Environment(
         loader=jinja2.FileSystemLoader(HERE / "templates"),
         autoescape=True,
-        undefined=jinja2.StrictUndefined,
+        undefined=_Lenient,
         trim_blocks=True,
         lstrip_blocks=True,
         auto_reload=False,

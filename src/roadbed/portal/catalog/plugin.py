@@ -32,4 +32,4 @@ class CatalogPlugin:
     @hookimpl
     def roadbed_admitters(self, context: EngineContext) -> Sequence[Admitter]:
         """Guard the files of this machine."""
-        return [LocalPaths(context.client)]
+        return [LocalPaths(context.connect)]

@@ -13,16 +13,16 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from roadbed.apimachinery.admission import AdmissionRequest, Operation
 from roadbed.apimachinery.conditions import Condition, find_condition
 from roadbed.apimachinery.errors import ForbiddenError, NotFoundError
 from roadbed.apimachinery.objects import annotations_of, is_terminating, name_of
-from roadbed.apimachinery.request import Object
+from roadbed.apimachinery.request import Object, User
 from roadbed.apimachinery.timestamps import format_time
-from roadbed.apis.authorization import SUBJECTACCESSREVIEWS
+from roadbed.apis.authorization import SELFSUBJECTACCESSREVIEWS
 from roadbed.apis.catalog import SOURCES
 from roadbed.client import Client
 from roadbed.controller import Clock, Recorder, Request, Result, TerminalError
@@ -160,19 +160,17 @@ class LocalPaths:
     resources = frozenset({SOURCES.qualified})
     operations: frozenset[Operation] = frozenset({"CREATE", "UPDATE"})
 
-    def __init__(self, client: Client) -> None:
-        self._client = client
+    def __init__(self, connect: Callable[[User], Client]) -> None:
+        self._connect = connect
 
     async def admit(self, request: AdmissionRequest) -> Object | None:
         """Refuse a new or changed path to those who may not use local paths."""
         if request.subresource or _path(request.object) in ("", _path(request.old)):
             return None
         question = {
-            "apiVersion": SUBJECTACCESSREVIEWS.api_version,
-            "kind": SUBJECTACCESSREVIEWS.kind,
+            "apiVersion": SELFSUBJECTACCESSREVIEWS.api_version,
+            "kind": SELFSUBJECTACCESSREVIEWS.kind,
             "spec": {
-                "user": request.user.name,
-                "groups": list(request.user.groups),
                 "resourceAttributes": {
                     "verb": "uselocalpath",
                     "group": SOURCES.group,
@@ -181,7 +179,7 @@ class LocalPaths:
                 },
             },
         }
-        answer = await self._client.ask(SUBJECTACCESSREVIEWS, question)
+        answer = await self._connect(request.user).ask(SELFSUBJECTACCESSREVIEWS, question)
         if not (answer.get("status") or {}).get("allowed"):
             raise ForbiddenError(
                 f'sources.catalog.roadbed.dev "{request.name}" is forbidden: User "{request.user.name}" may not point '
