@@ -13,7 +13,7 @@ import typer
 
 from roadbed.interfaces.cli.invocation import Invocation
 
-from . import up
+from . import get, up
 
 
 def command() -> Any:
@@ -30,7 +30,7 @@ def application() -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback(invoke_without_command=True)(_root)
-    for module in (up,):
+    for module in (up, get):
         module.register(app)
     return app
 

@@ -1,0 +1,120 @@
+"""A command's connection: which kubeconfig, which context, and one event loop for the time of the command.
+
+``on_server`` turns a coroutine that takes a ``Session`` first into a command with ``--kubeconfig`` and
+``--context``. It runs the coroutine to its end; Ctrl-C cancels it. What it raises is told by ``main``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import inspect
+import os
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from .invocation import Invocation
+
+if TYPE_CHECKING:
+    from roadbed.client import Client
+    from roadbed.client.http import HttpTransport
+
+FIELD_MANAGER = "roadbed-cli"
+DATA_DIR = ".roadbed"  # as `up` has it
+
+Kubeconfig = Annotated[
+    Path | None, typer.Option(help="Where the server and your credentials are.", show_default=False)
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A reachable server; ``namespace`` is what the kubeconfig's context names."""
+
+    client: Client
+    http: HttpTransport
+    kubeconfig: Path
+    namespace: str
+
+
+def kubeconfig_path(given: Path | None) -> Path:
+    """Give the kubeconfig to use: the given one, $KUBECONFIG, the data folder's, the user's own."""
+    if given is not None:
+        return given
+    named = [Path(part) for part in os.environ.get("KUBECONFIG", "").split(os.pathsep) if part]
+    if named:
+        # One file is one place to look at: several are not merged, the first that exists counts.
+        return next((path for path in named if path.exists()), named[0])
+    ours = Path(os.environ.get("ROADBED_DATA_DIR") or DATA_DIR) / "kubeconfig"
+    return ours if ours.exists() else Path.home() / ".kube" / "config"
+
+
+@asynccontextmanager
+async def open_session(invocation: Invocation) -> AsyncIterator[Session]:
+    """Connect for the time of one command; warnings of the server go to stderr, each once."""
+    from roadbed.client import Client, reach
+
+    path = kubeconfig_path(invocation.kubeconfig)
+    http = reach(path, context=invocation.context)
+    warned: set[str] = set()
+
+    def warn(text: str) -> None:
+        if text not in warned:
+            warned.add(text)
+            sys.stderr.write(f"Warning: {text}\n")
+
+    http.on_warning = warn
+    try:
+        client = Client(http, field_manager=FIELD_MANAGER)
+        yield Session(client, http, path, http.namespace or "default")
+    finally:
+        await http.close()
+
+
+def on_server(run: Callable[..., Awaitable[int | None]]) -> Callable[..., None]:
+    """Make a command of a coroutine function whose first parameter is the ``Session``."""
+
+    @functools.wraps(run)
+    def command(
+        context: typer.Context, kubeconfig: Path | None = None, context_name: str = "", **options: Any
+    ) -> None:
+        invocation: Invocation = context.obj
+        invocation.kubeconfig = kubeconfig or invocation.kubeconfig
+        invocation.context = context_name or invocation.context
+
+        async def work() -> int | None:
+            async with open_session(invocation) as session:
+                return await run(session, **options)
+
+        code = asyncio.run(work())
+        if code:
+            raise typer.Exit(code)
+
+    signature = inspect.signature(run, eval_str=True)
+    own = inspect.Parameter.KEYWORD_ONLY
+    added = [
+        inspect.Parameter("context", own, annotation=typer.Context),
+        inspect.Parameter("kubeconfig", own, default=None, annotation=Kubeconfig),
+        inspect.Parameter(
+            "context_name",
+            own,
+            default="",
+            annotation=Annotated[
+                str,
+                typer.Option("--context", metavar="NAME", help="Which of its contexts.", show_default=False),
+            ],
+        ),
+    ]
+    options = [each.replace(kind=own) for each in list(signature.parameters.values())[1:]]
+    command.__signature__ = signature.replace(  # type: ignore[attr-defined]
+        parameters=[*options, *added], return_annotation=None
+    )
+    del command.__wrapped__
+    command.__annotations__ = {each.name: each.annotation for each in [*options, *added]}
+    return command
