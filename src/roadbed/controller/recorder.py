@@ -56,9 +56,11 @@ class Recorder:
         try:
             await self._write(obj, name, count, kind=kind, reason=reason, message=message)
         except ApiError as error:
-            logger.warning(
-                "event lost", extra={"reason": reason, "object": name_of(obj), "error": str(error)}
-            )
+            # A namespace on its way out takes no more events, and nobody will read them.
+            is_terminating = any(cause.reason == "NamespaceTerminating" for cause in error.causes)
+            level = logging.DEBUG if is_terminating else logging.WARNING
+            facts = {"reason": reason, "object": name_of(obj), "error": str(error)}
+            logger.log(level, "event lost", extra=facts)
 
     async def _write(
         self, obj: Object, name: str, count: int, *, kind: EventType, reason: str, message: str

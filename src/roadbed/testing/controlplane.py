@@ -73,7 +73,6 @@ async def control_plane(
         for reviewer in access.reviewers:
             server.add_reviewer(reviewer)
         await server.start()
-        await access.bootstrap(server.local(ADMIN))
         admin = Client(server.local(ADMIN), field_manager="test")
         async with Manager(Client(server.local(User("system:engine:core")))) as manager:
             plane = ControlPlane(server, store, admin, manager, clock)
