@@ -161,8 +161,10 @@ def _is_entity(document: Any) -> bool:
     if not isinstance(document, dict):
         return False
     version = document.get("apiVersion")
-    # Kubernetes manifests may stand beside entities; a document without apiVersion is a broken entity.
-    return version is None or "backstage.io/" in str(version)
+    if version is None:
+        # An entity whose apiVersion was forgotten, or no object at all: an API's OpenAPI document, say.
+        return "kind" in document and "metadata" in document
+    return "backstage.io/" in str(version)  # Kubernetes manifests may stand beside entities
 
 
 def _follow(root: Path, location: Found, reading: Reading, seen: set[Path], depth: int) -> None:
