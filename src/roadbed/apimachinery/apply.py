@@ -183,16 +183,16 @@ class FieldManager:
             owned = fieldset.union(owned, each.fields)
         last = merging.with_named(structure, last)
         everything = merging.with_named(structure, merging.fields_of(structure, merged))
-        pruned = merging.remove(structure, merged, last, leave_null=True) or {}
+        pruned = merging.remove(structure, merged, last) or {}
         # A list item that was removed may hold fields of others: put those, and the way to them, back.
         kept = merging.with_named(structure, merging.fields_of(structure, pruned))
         kept = fieldset.union(kept, merging.with_named(structure, owned))
         unowned = fieldset.difference(everything, kept)
-        pruned = merging.remove(structure, merged, unowned, leave_null=True) or {}
+        pruned = merging.remove(structure, merged, unowned) or {}
         # What nobody owns (a default, say) was not ours to remove, unless its item went.
         kept = merging.with_named(structure, merging.fields_of(structure, pruned))
         gone = fieldset.intersection(fieldset.difference(everything, kept), last)
-        result: Object = merging.remove(structure, merged, gone) or {}
+        result: Object = merging.remove(structure, merged, gone, owned) or {}
         return result
 
     def _take_over(

@@ -111,18 +111,20 @@ def _difference(one: Trie, other: Trie) -> Trie | None:
 
 def without(one: Trie, other: Trie) -> Trie:
     """Give the set of the fields in ``one`` that are neither in ``other`` nor below a field in it."""
-    if not one or not other:
-        return one
+    return (_without(one, other) or {}) if one and other else one
+
+
+def _without(one: Trie, other: Trie) -> Trie | None:
     rest = {}
     for element, ours in one.items():
         theirs = other.get(element)
         if theirs is None:
             rest[element] = ours
         elif not is_member(theirs):
-            left = without(ours, theirs)
-            if left or not ours:
+            left = _without(ours, theirs) if ours else ours
+            if left is not None:
                 rest[element] = left
-    return _normal(rest) or {}
+    return _normal(rest)
 
 
 def _normal(node: Trie) -> Trie | None:

@@ -287,31 +287,36 @@ def _merge_lists(structure: Structure, live: list[Any], applied: list[Any]) -> l
     return merged
 
 
-def remove(structure: Structure, value: Any, fields: Trie, *, leave_null: bool = False) -> Any:
-    """Give a value without some fields; containers that empty through this go, too.
+def remove(structure: Structure, value: Any, fields: Trie, owned: Trie | None = None) -> Any:
+    """Give a value without some fields; a container that empties through this becomes null.
 
-    With ``leave_null`` a member stays, as null, when its value empties: it was not itself to be removed.
+    With ``owned`` it goes instead, unless it is itself a member of that set: then it stays, empty.
     """
     if isinstance(value, dict) and structure.is_map and not structure.is_map_atomic:
-        kept = {}
+        kept: dict[str, Any] = {}
         for name, each in value.items():
             element, child = structure.child(name)
             node = fields.get(element)
             if node is None:
                 kept[name] = each
             elif not is_member(node):
-                rest = remove(child, each, node, leave_null=leave_null)
-                if rest is not None or leave_null:
+                holders = None if owned is None else owned.get(element)
+                rest = remove(child, each, node, None if owned is None else holders or {})
+                if rest is None and holders is not None and is_member(holders):
+                    rest = type(each)()
+                if rest is not None or owned is None:
                     kept[name] = rest
         return kept or None
     if isinstance(value, list) and structure.is_list and not structure.is_list_atomic:
         left = []
         for item in value:
-            node = fields.get(structure.item_element(item))
+            element = structure.item_element(item)
+            node = fields.get(element)
             if node is None:
                 left.append(item)
             elif not is_member(node):
-                rest = remove(structure.items, item, node, leave_null=leave_null)
+                holders = None if owned is None else owned.get(element) or {}
+                rest = remove(structure.items, item, node, holders)
                 if rest is not None:
                     left.append(rest)
         return left or None
