@@ -165,7 +165,7 @@ class HttpFace:
             await respond(send, health.status, health.body, content_type=b"text/plain; charset=utf-8")
         elif path == "/version":
             await respond(send, 200, version())
-        elif path.startswith("/openapi/v3"):
+        elif path.startswith("/openapi/v"):
             await self._schema(path, query, headers, send)
         else:
             await self._discover(path, headers, found, send)

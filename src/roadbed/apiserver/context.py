@@ -31,7 +31,7 @@ class Core:
 
     def now(self) -> str:
         """Give the present as objects show it: RFC 3339, whole seconds, UTC."""
-        return self.clock().astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        return self.clock().astimezone(UTC).isoformat(timespec="seconds").removesuffix("+00:00") + "Z"
 
     def check(self, call: Call, verb: str) -> None:
         """Hold the caller to the right to do ``verb`` on what the request names.

@@ -52,6 +52,7 @@ class Listener:
             interface="asgi3",
             log_config=None,
             access_log=False,
+            proxy_headers=False,  # nobody stands before us whose word on addresses we would take
             timeout_keep_alive=KEEP_ALIVE_S,
         )
         self._state = ServerState()

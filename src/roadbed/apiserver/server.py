@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-import uuid
 from collections.abc import Callable, Iterable
 
 import orjson
@@ -34,6 +33,7 @@ from .openapi import OpenApi, WithReviews
 from .ports import Authenticator, Authorizer, Clock, Sealer
 from .registry import Registry, Served
 from .store import Store
+from .uids import uids
 from .watchcache import Hub
 
 SYSTEM = User("system:apiserver", ("system:masters", "system:authenticated"))
@@ -66,7 +66,7 @@ class ApiServer:
             authorizer=authorizer,
             clock=clock,
             choose=secrets.choice,
-            new_uid=lambda: str(uuid.uuid4()),
+            new_uid=uids().__next__,
         )
         self._authenticator = authenticator
         self._dispatcher = Dispatcher(self._core)

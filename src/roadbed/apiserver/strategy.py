@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -226,5 +227,10 @@ def _immutable(obj: Object, old: Object | None, members: tuple[str, ...]) -> lis
     ]
 
 
+_PLAIN_KEY = re.compile(r"[a-zA-Z0-9][-._a-zA-Z0-9]{0,252}")
+
+
 def _data_key(member: str, key: str) -> list[Cause]:
+    if _PLAIN_KEY.fullmatch(key):
+        return []
     return [invalid_value(f"{member}[{key}]", key, error) for error in config_key_errors(key)]
