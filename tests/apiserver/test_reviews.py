@@ -2,19 +2,41 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import orjson
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from roadbed.apimachinery.errors import InvalidError
 from roadbed.apimachinery.request import Object, User
 from roadbed.apiserver.access import Access
+from roadbed.apiserver.authn import Tokens
+from roadbed.apiserver.authz import Rbac
 from roadbed.apiserver.bootstrap import policy
+from roadbed.apiserver.reviews import reviewers
 from roadbed.storage import open_storage
 
+WORDS = [
+    "user",
+    "groups",
+    "extra",
+    "uid",
+    "token",
+    "namespace",
+    "verb",
+    "name",
+    "resource",
+    "resourceAttributes",
+    "nonResourceAttributes",
+    "path",
+    "expirationSeconds",
+]
+TOKENS = Tokens.open_folder(None, clock=lambda: NOW)
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 ANN = User("ann", ("devs", "system:authenticated"), "u1", {"scopes": ("read",)})
 
@@ -153,3 +175,32 @@ async def test_a_portal_session_of_root_is_an_admin_by_role(access: Access) -> N
 async def test_a_portal_session_is_neither_endless_nor_over_at_once(access: Access, seconds: int) -> None:
     with pytest.raises(InvalidError, match=r"spec\.expirationSeconds"):
         await ask(access, "PortalSession", {"expirationSeconds": seconds})
+
+
+KINDS = [
+    "SubjectAccessReview",
+    "LocalSubjectAccessReview",
+    "SelfSubjectAccessReview",
+    "SelfSubjectRulesReview",
+    "TokenReview",
+    "PortalSession",
+]
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=3),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(WORDS), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@given(kind=st.sampled_from(KINDS), spec=JSON)
+async def test_any_question_is_answered_or_invalid(kind: str, spec: Any) -> None:
+    storage = await open_storage("memory:")
+    rbac = Rbac(storage)
+    (reviewer,) = (each for each in reviewers(rbac, TOKENS) if each.resource.kind == kind)
+    with contextlib.suppress(InvalidError):
+        answer = await reviewer.review(
+            {"apiVersion": reviewer.resource.api_version, "kind": kind, "spec": spec}, ANN
+        )
+        orjson.dumps(answer)
+    rbac.close()
+    await storage.close()

@@ -135,11 +135,21 @@ def _platform_roles() -> list[Object]:
         _rule(("create",), "authorization.k8s.io", "subjectaccessreviews"),
     ]
     managed = [_rule(READ, _AWS, "*")]
+    questions = [
+        _rule(("create",), "authorization.k8s.io", "selfsubjectaccessreviews", "subjectaccessreviews"),
+        _rule(("create",), "authentication.k8s.io", "tokenreviews"),
+    ]
+    # What is offered is no secret: schemas are in the OpenAPI documents that everybody may read.
+    offers = [
+        _rule(READ, "apiextensions.crossplane.io", "compositeresourcedefinitions"),
+        _rule(READ, "apiextensions.k8s.io", "customresourcedefinitions"),
+    ]
+    seen = [_rule(READ, (*_AWS, *_CROSSPLANE, "catalog.roadbed.dev", "backstage.io"), "*")]
     return [
-        _role("roadbed:basic-user", _rule(("create",), _REVIEWS, "portalsessions")),
-        _role("roadbed:aggregate-to-view", _rule(READ, _AWS, "*"), part_of=f"{_AGGREGATE}view"),
+        _role("roadbed:basic-user", _rule(("create",), _REVIEWS, "portalsessions"), *offers),
+        _role("roadbed:aggregate-to-view", *seen, part_of=f"{_AGGREGATE}view"),
         _role("roadbed:aggregate-to-edit", _rule(WRITE, _AWS, "*"), part_of=f"{_AGGREGATE}edit"),
-        _role("system:portal", *impersonation, *projected, *managed),
+        _role("system:portal", *impersonation, *projected, *managed, *questions),
         *(role for name, rules in _engine_rules().items() for role in _engine(name, rules)),
     ]
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from roadbed.apimachinery import causes
@@ -15,7 +16,9 @@ from roadbed.apimachinery.admission import Reviewer
 from roadbed.apimachinery.errors import UnauthorizedError
 from roadbed.apimachinery.gvk import Resource
 from roadbed.apimachinery.request import Object, User
+from roadbed.apimachinery.schema import Schema
 from roadbed.apis import authentication, authorization, review
+from roadbed.apis.kubernetes import load
 
 from .authn import Tokens
 from .authz import MASTERS, Rbac
@@ -36,8 +39,24 @@ class FunctionReviewer:
     answer: Answer
 
     async def review(self, question: Object, user: User) -> Object:
-        """Return the question with its status filled in."""
+        """Return the question with its status filled in.
+
+        Raises:
+            InvalidError: a member is of another type than the kind's schema says, or missing.
+        """
+        found = _schema(self.resource).validate(question)
+        if found:
+            raise causes.invalid(self.resource.gvk, "", found)
         return {**question, "status": self.answer(question, user)}
+
+
+@cache
+def _schema(resource: Resource) -> Schema:
+    """Compile the schema of a review kind on its first question."""
+    openapi = load().schema(resource.gvk)
+    if openapi is None:
+        raise LookupError(f"{resource.qualified} has no schema; add it to the generated data")
+    return Schema.compile(openapi, resolve=load().resolve)
 
 
 def reviewers(rbac: Rbac, tokens: Tokens) -> Sequence[Reviewer]:
