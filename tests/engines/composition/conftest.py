@@ -1,53 +1,149 @@
-"""A control plane with composition and garbage collection, and a small platform to compose on it."""
+"""One control plane for all tests of the engine that need one; each test has a namespace and kinds of its own.
+
+Starting one takes half a second, and these tests are many. What they share is what a platform's users
+share as well, so that they also show that one composite does not disturb another.
+"""
 
 import copy
+import itertools
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 import yaml
 
 from roadbed.apimachinery.gvk import Resource
-from roadbed.apimachinery.objects import namespace_of
+from roadbed.apimachinery.objects import gvk_of
+from roadbed.apis.core import EVENTS
+from roadbed.apis.crossplane import XRDS
 from roadbed.testing import control_plane, eventually
 
 FOLDER = Path(__file__).parent / "platform"
-APPS = Resource("example.org", "v1", "apps", "App")
-FUNCTION = "xpkg.crossplane.io/crossplane-contrib/function-patch-and-transform:v0.9.0"
+PLUGINS = ("roadbed.engines.core.plugin", "roadbed.engines.composition.plugin")
+_numbers = itertools.count(1)
 
 
-def load(name):
+def _load(name):
     return list(yaml.safe_load_all((FOLDER / f"{name}.yaml").read_text()))
 
 
-@pytest.fixture
-def documents():
-    """Give the objects of one YAML file of the test platform, by name."""
-    return lambda name: copy.deepcopy(load(name))
-
-
-@pytest.fixture
-async def plane():
-    async with control_plane("roadbed.engines.core.plugin", "roadbed.engines.composition.plugin") as running:
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def session_plane():
+    async with control_plane(*PLUGINS) as running:
+        await running.create(*_load("functions"))
         yield running
 
 
-@pytest.fixture
-async def platform(plane, documents):
-    """A control plane that offers App: a Deployment's settings as ConfigMaps, namespaced, as in a first tutorial."""
-    await plane.create(*documents("functions"), *documents("app"))
-    await plane.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}})
-    await established(plane, "apps.example.org")
-    return plane
+@pytest_asyncio.fixture(loop_scope="session")
+async def space(session_plane):
+    made = Space(session_plane, next(_numbers))
+    await made.plane.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": made.namespace}})
+    return made
 
 
-async def established(plane, name):
-    from roadbed.apis.crossplane import XRDS
+class Space:
+    """A namespace, a kind ``App`` in an API group of its own, and the verbs that tests speak in."""
 
-    async def ask():
-        found = await plane.client.get(XRDS, name)
-        return condition(found, "Established").get("status") == "True"
+    def __init__(self, plane, number):
+        self.plane = plane
+        self.client = plane.client
+        self.namespace = f"shop-{number}"
+        self.group = f"g{number}.example.org"
+        self.name = f"apps.{self.group}"
+        self.apps = Resource(self.group, "v1", "apps", "App")
 
-    await eventually(ask)
+    def documents(self, name="app"):
+        """Give the definition and Composition of a YAML file, moved into this test's group."""
+        text = (FOLDER / f"{name}.yaml").read_text().replace("example.org/v1", f"{self.group}/v1")
+        text = text.replace(".example.org\n", f".{self.group}\n").replace(
+            "group: example.org", f"group: {self.group}"
+        )
+        definition, *compositions = copy.deepcopy(list(yaml.safe_load_all(text)))
+        for composition in compositions:
+            composition["metadata"]["name"] += f"-{self.namespace}"
+        return definition, *compositions
+
+    async def offer(self, name="app"):
+        """Install a definition and its Compositions and wait until the kind is served."""
+        definition, *compositions = self.documents(name)
+        await self.plane.create(definition, *compositions)
+        await self.established(definition["metadata"]["name"])
+        return compositions
+
+    async def established(self, name):
+        async def ask():
+            return condition(await self.client.get(XRDS, name), "Established").get("status") == "True"
+
+        await eventually(ask, within_s=1.5)
+
+    def app(self, name="orders", **spec):
+        return {
+            "apiVersion": self.apps.api_version,
+            "kind": "App",
+            "metadata": {"name": name, "namespace": self.namespace},
+            "spec": {"image": "nginx", **spec},
+        }
+
+    async def order(self, name="orders", **spec):
+        """Create an App and wait until it is ready."""
+        await self.plane.create(self.app(name, **spec))
+        return await self.until(name, Ready="True")
+
+    async def until(self, name="orders", *, resource=None, saying="", **statuses):
+        """Wait until an App has these conditions and one of them says this; gives the App."""
+
+        async def ask():
+            found = await self.client.find(resource or self.apps, name, self.namespace)
+            if not found or any(
+                condition(found, kind).get("status") != value for kind, value in statuses.items()
+            ):
+                return None
+            said = " ".join(
+                each.get("message", "") for each in (found.get("status") or {}).get("conditions", ())
+            )
+            return found if saying in said else None
+
+        try:
+            return await eventually(ask, within_s=1.5)
+        except AssertionError:
+            found = await self.client.find(resource or self.apps, name, self.namespace)
+            raise AssertionError(f"{statuses} {saying!r} not reached by {found}") from None
+
+    async def until_gone(self, resource, name):
+        async def ask():
+            return await self.client.find(resource, name, self.namespace) is None
+
+        await eventually(ask, within_s=1.5)
+
+    async def composed(self, resource, name):
+        """Give the composed object of that name in the Composition, or None."""
+        for obj in await self.client.list(resource, self.namespace):
+            if obj["metadata"].get("annotations", {}).get("crossplane.io/composition-resource-name") == name:
+                return obj
+        return None
+
+    async def until_composed(self, resource, name, holds):
+        async def ask():
+            found = await self.composed(resource, name)
+            return found if found is not None and holds(found) else None
+
+        return await eventually(ask, within_s=1.5)
+
+    async def events(self, reason):
+        return [
+            each["message"]
+            for each in await self.client.list(EVENTS, self.namespace)
+            if each["reason"] == reason
+        ]
+
+    async def patch(self, obj, patch):
+        resource = await self.client.resource_for(gvk_of(obj))
+        meta = obj["metadata"]
+        return await self.client.patch(resource, meta["name"], patch, namespace=meta.get("namespace", ""))
+
+    @staticmethod
+    def condition(obj, kind):
+        return condition(obj, kind)
 
 
 def condition(obj, kind):
@@ -56,39 +152,10 @@ def condition(obj, kind):
 
 
 @pytest.fixture
-def wait(plane):
-    """Wait until a composite has a condition; gives the composite."""
-
-    async def until(resource, name, namespace, **wanted):
-        async def ask():
-            found = await plane.client.find(resource, name, namespace)
-            held = found and all(
-                condition(found, kind).get("status") == value for kind, value in wanted.items()
-            )
-            return found if held else None
-
-        return await eventually(ask, within_s=1.5)
-
-    return until
+def plugins():
+    return PLUGINS
 
 
 @pytest.fixture
-def status_of():
-    return condition
-
-
-@pytest.fixture
-def app():
-    """Make an App."""
-
-    def make(name="orders", namespace="shop", **spec):
-        spec = {"image": "nginx", "size": "small", **spec}
-        obj = {
-            "apiVersion": "example.org/v1",
-            "kind": "App",
-            "metadata": {"name": name, "namespace": namespace},
-        }
-        assert namespace_of(obj) == namespace
-        return {**obj, "spec": spec}
-
-    return make
+def functions():
+    return _load("functions")
