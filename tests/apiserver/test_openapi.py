@@ -10,6 +10,7 @@ import pytest
 
 from roadbed.apimachinery.gvk import Resource
 from roadbed.apis.kubernetes import SERVED
+from roadbed.apiserver.messages import message_class
 from roadbed.apiserver.openapi import Document, OpenApi, Published
 
 VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
@@ -156,3 +157,75 @@ def test_a_changed_definition_changes_its_group_version_only(registry: Registry)
 
 def test_what_is_not_served_has_no_document(registry: Registry) -> None:
     assert OpenApi(registry).get("/openapi/v3/apis/apps/v1") is None
+
+
+def swagger(openapi: OpenApi) -> Any:
+    document = openapi.get("/openapi/v2")
+    assert document is not None
+    assert document.headers["Content-Type"] == "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
+    return message_class("openapi.v2.Document").FromString(document.body)
+
+
+def test_v2_defines_every_name_once_and_refers_to_nothing_else(registry: Registry) -> None:
+    found = swagger(OpenApi(registry))
+    names = [entry.name for entry in found.definitions.additional_properties]
+    assert len(names) == len(set(names))
+    assert {"io.k8s.api.core.v1.ConfigMap", "org.example.platform.v1alpha1.Database"} <= set(names)
+    waiting, references = [found], set()
+    while waiting:
+        for field, value in waiting.pop().ListFields():
+            if field.name == "_ref":
+                references.add(value.removeprefix("#/definitions/"))
+            elif field.message_type is not None:
+                waiting += value if field.is_repeated else [value]
+    assert references
+    assert references <= set(names)
+
+
+def test_v2_says_which_parameters_a_patch_takes(registry: Registry) -> None:
+    paths = {entry.name: entry.value for entry in swagger(OpenApi(registry)).paths.path}
+    patch = paths["/api/v1/namespaces/{namespace}/configmaps/{name}"].patch
+    assert "application/strategic-merge-patch+json" in patch.consumes
+    names = [each.parameter.non_body_parameter.query_parameter_sub_schema.name for each in patch.parameters]
+    assert {"fieldValidation", "dryRun", "force"} <= set(names)
+    extensions = {entry.name: entry.value.yaml for entry in patch.vendor_extension}
+    gvk = {"group": "", "kind": "ConfigMap", "version": "v1"}
+    assert orjson.loads(extensions["x-kubernetes-group-version-kind"]) == gvk
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"type": "object", "nullable": True, "properties": {"a": {"type": "string"}}},
+        {
+            "type": "object",
+            "x-kubernetes-preserve-unknown-fields": True,
+            "properties": {"a": {"type": "string"}},
+        },
+        {"x-kubernetes-int-or-string": True, "anyOf": [{"type": "integer"}, {"type": "string"}]},
+    ],
+)
+def test_v2_says_nothing_of_values_that_it_would_wrongly_refuse(
+    registry: Registry, schema: dict[str, Any]
+) -> None:
+    registry.replace({"type": "object", "properties": {"spec": schema}})
+    entries = {
+        entry.name: entry.value for entry in swagger(OpenApi(registry)).definitions.additional_properties
+    }
+    database = entries["org.example.platform.v1alpha1.Database"]
+    spec = {entry.name: entry.value for entry in database.properties.additional_properties}["spec"]
+    assert not spec.type.value
+    assert not spec.properties.additional_properties
+
+
+def test_v2_follows_a_changed_definition(registry: Registry) -> None:
+    openapi = OpenApi(registry)
+    before = openapi.get("/openapi/v2")
+    assert before is not None
+    unchanged = openapi.get("/openapi/v2", if_none_match=before.headers["ETag"])
+    assert unchanged is not None
+    assert unchanged.status == 304
+    registry.replace({"type": "object", "properties": {"status": {"type": "object"}}})
+    after = openapi.get("/openapi/v2", if_none_match=before.headers["ETag"])
+    assert after is not None
+    assert after.status == 200
