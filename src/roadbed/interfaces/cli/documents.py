@@ -7,7 +7,6 @@ What is printed can be applied again: a text that YAML would read as a number or
 from __future__ import annotations
 
 import re
-from enum import StrEnum
 from typing import Any
 
 import orjson
@@ -19,24 +18,8 @@ from roadbed.apimachinery.objects import name_of
 from roadbed.apimachinery.request import Object
 from roadbed.apimachinery.yamlload import load_value
 
+from .failures import usage
 from .kinds import shown
-
-
-class Output(StrEnum):
-    """Forms of ``-o``."""
-
-    JSON = "json"
-    YAML = "yaml"
-    NAME = "name"
-    WIDE = "wide"
-
-
-class Form(StrEnum):
-    """Forms of ``-o`` where there is nothing to name."""
-
-    JSON = "json"
-    YAML = "yaml"
-
 
 _SUSPECT = re.compile(r"[-+.0-9]|[yYnN]$")
 
@@ -63,6 +46,18 @@ def _reads_as_itself(text: str) -> bool:
 
 
 _Dumper.add_representer(str, _text)
+
+
+def form_of(output: str, *forms: str) -> str:
+    """Give what ``-o`` asks for, if it is ``json``, ``yaml`` or one of ``forms``; empty where it is not given.
+
+    Raises:
+        Failure: another form.
+    """
+    allowed = ("json", "yaml", *forms)
+    if output and output not in allowed:
+        raise usage(f"cannot give output as {output!r}", hint=f"-o takes {', '.join(allowed)}")
+    return output
 
 
 def to_yaml(value: Any) -> str:

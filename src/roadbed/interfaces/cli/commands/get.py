@@ -58,11 +58,11 @@ async def get(
     TYPE is a plural, singular, short name or kind, with its group where two have the name; several with
     commas. `managed`, `composite` and `claim` are categories: all kinds of that sort.
     """
+    from roadbed.interfaces.cli.documents import form_of
     from roadbed.interfaces.cli.failures import usage
     from roadbed.interfaces.cli.selection import targets
 
-    if output not in ("", "json", "yaml", "name", "wide"):
-        raise usage(f"cannot give output as {output!r}", hint="-o takes json, yaml, name or wide")
+    form_of(output, "name", "wide")
     found = await targets(session, what)
     options = {"labelSelector": selector, "fieldSelector": field_selector}
     query = Query(

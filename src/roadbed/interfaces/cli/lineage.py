@@ -1,0 +1,192 @@
+"""What an object is made of: composite → composed → external resource, and why it is not ready.
+
+Read through the caller's client, so that what they may not see stays a branch without leaves. It follows
+references down and never goes round; depth and size are bounded. The reason of a branch is that of its
+deepest part that is not well, since everything above only waits for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from roadbed.apimachinery.conditions import find_condition
+from roadbed.apimachinery.errors import ApiError, NotFoundError
+from roadbed.apimachinery.gvk import GVK, Resource
+from roadbed.apimachinery.objects import annotations_of, is_terminating, metadata, name_of, namespace_of
+from roadbed.apimachinery.request import Object
+from roadbed.apis.crossplane import Annotation
+from roadbed.client import Client
+
+from .kinds import shown
+from .words import sentence
+
+MOST_DEPTH = 8
+MOST_NODES = 500
+AT_ONCE = 16  # reads in flight
+_DEFINITIONS = ("Established", "Offered")
+_PACKAGES = ("Installed", "Healthy")
+_CONTROLLED = frozenset(("composite", "claim", "managed"))
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One object; ``obj`` is None where it is missing or can't be read, and ``trouble`` says why."""
+
+    kind: str
+    name: str
+    namespace: str
+    obj: Object | None
+    trouble: str = ""
+    is_controlled: bool = False
+    children: tuple[Node, ...] = ()
+
+    def walk(self, depth: int = 0) -> Iterator[tuple[int, Node]]:
+        """Give this node and everything below it, with depths."""
+        yield depth, self
+        for child in self.children:
+            yield from child.walk(depth + 1)
+
+    def status(self, condition: str) -> str:
+        """Give a condition's status, a dash where it has none."""
+        found = find_condition(self.obj, condition) if self.obj else None
+        return str(found.get("status")) if found else "-"
+
+    @property
+    def external_name(self) -> str:
+        """The id at the cloud, empty where there is none."""
+        return annotations_of(self.obj).get(Annotation.EXTERNAL_NAME, "") if self.obj else ""
+
+    @property
+    def is_ready(self) -> bool:
+        """Say whether it and everything below it is as wanted."""
+        return not self.own_trouble and all(child.is_ready for child in self.children)
+
+    @property
+    def own_trouble(self) -> str:
+        """Why this object by itself is not well; empty where it is."""
+        if self.obj is None:
+            return self.trouble
+        return unreadiness(self.obj, is_controlled=self.is_controlled)
+
+    @property
+    def cause(self) -> Node | None:
+        """The deepest part that is not well; among equals one that failed before one that waits."""
+        found = [(depth, node) for depth, node in self.walk() if node.own_trouble]
+        if not found:
+            return None
+        return max(found, key=lambda item: (item[1].has_failed, item[0]))[1]
+
+    @property
+    def has_failed(self) -> bool:
+        """Say whether something is wrong, rather than only not done."""
+        return self.status("Synced") == "False" or (self.obj is None and bool(self.trouble))
+
+
+def unreadiness(obj: Object, *, is_controlled: bool = False) -> str:
+    """Say why an object is not well; empty where it is.
+
+    ``is_controlled``: a controller is expected to say Ready, so that silence means not yet.
+    """
+    if is_terminating(obj):
+        return _leaving(obj)
+    for word in ("Synced", "Responsive"):
+        found = find_condition(obj, word)
+        if found is not None and found.get("status") == "False":
+            return _told(found)
+    generation = metadata(obj).get("generation")
+    expected = [word for word in (*_DEFINITIONS, *_PACKAGES, "Ready") if find_condition(obj, word)]
+    for word in expected:
+        found = find_condition(obj, word) or {}
+        if found.get("status") != "True":
+            return _told(found)
+        if found.get("observedGeneration", generation) != generation:
+            return "its latest change has not been looked at yet"
+    if is_controlled and "Ready" not in expected:
+        return "no controller has looked at it yet"
+    return ""
+
+
+def is_controlled(resource: Resource) -> bool:
+    """Say whether a controller is expected to make objects of this kind Ready."""
+    return bool(_CONTROLLED.intersection(resource.categories))
+
+
+def references_of(obj: Object) -> list[dict[str, Any]]:
+    """Give the references to composed objects, where Crossplane v2, v1 and claims keep them."""
+    spec = obj.get("spec")
+    if not isinstance(spec, dict):
+        return []
+    nested = spec.get("crossplane")
+    lists = [nested.get("resourceRefs") if isinstance(nested, dict) else None, spec.get("resourceRefs")]
+    found = [each for several in lists if isinstance(several, list) for each in several]
+    if isinstance(spec.get("resourceRef"), dict):
+        found.append(spec["resourceRef"])
+    return [each for each in found if isinstance(each, dict) and each.get("kind")]
+
+
+@dataclass(slots=True)
+class _Reading:
+    client: Client
+    left: int = MOST_NODES
+    gate: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
+    seen: set[tuple[str, str, str]] = field(default_factory=set)
+
+
+async def lineage(client: Client, resource: Resource, obj: Object) -> Node:
+    """Read everything below an object."""
+    return await _node(_Reading(client), resource, obj, 0)
+
+
+async def _node(reading: _Reading, resource: Resource, obj: Object, depth: int) -> Node:
+    namespace = namespace_of(obj)
+    reading.seen.add((shown(resource), namespace, name_of(obj)))
+    references = references_of(obj) if depth < MOST_DEPTH else []
+    references = references[: max(0, reading.left)]
+    reading.left -= len(references)
+    children = await asyncio.gather(*(_child(reading, each, namespace, depth + 1) for each in references))
+    return Node(
+        shown(resource),
+        name_of(obj),
+        namespace,
+        obj,
+        is_controlled=is_controlled(resource) or bool(references),
+        children=tuple(child for child in children if child is not None),
+    )
+
+
+async def _child(reading: _Reading, reference: dict[str, Any], beside: str, depth: int) -> Node | None:
+    group, _, version = str(reference.get("apiVersion") or "v1").rpartition("/")
+    gvk = GVK(group, version, str(reference["kind"]))
+    name, kind = str(reference.get("name") or ""), f"{gvk.kind.lower()}{'.' if group else ''}{group}"
+    if not name:
+        return Node(kind, "", beside, None, "not created yet")
+    try:
+        resource = await reading.client.resource_for(gvk)
+        namespace = str(reference.get("namespace") or beside) if resource.namespaced else ""
+        if (shown(resource), namespace, name) in reading.seen:
+            return None  # a reference back to something above would go round for ever
+        async with reading.gate:
+            obj = await reading.client.get(resource, name, namespace)
+    except NotFoundError as error:
+        return Node(kind, name, beside, None, "not created yet" if error.name else sentence(error.message))
+    except ApiError as error:
+        return Node(kind, name, beside, None, sentence(error.message))
+    return await _node(reading, resource, obj, depth)
+
+
+def _leaving(obj: Object) -> str:
+    stuck = find_condition(obj, "Synced") or {}
+    if stuck.get("status") == "False":
+        return f"deletion is stuck: {_told(stuck)}"
+    holders = ", ".join(str(each) for each in metadata(obj).get("finalizers") or ())
+    return f"being deleted{f', held by {holders}' if holders else ''}"
+
+
+def _told(condition: dict[str, Any]) -> str:
+    reason, message = str(condition.get("reason") or ""), sentence(str(condition.get("message") or ""))
+    if message:
+        return f"{reason}: {message}" if reason else message
+    return reason or f"{condition.get('type')} is {condition.get('status')}"
