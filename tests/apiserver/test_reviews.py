@@ -202,7 +202,7 @@ class EmptyStore:
         return lambda: None
 
 
-RBAC = Rbac(cast(Storage, EmptyStore()))
+RBAC = Rbac(cast("Storage", EmptyStore()))
 
 
 @given(kind=st.sampled_from(KINDS), spec=JSON)
