@@ -19,13 +19,13 @@ up: install
 	@$(BIN)/roadbed up $(ARGS)
 
 unit: install
-	$(PYTEST) -n $(WORKERS) -m "not acceptance and not slow"
+	$(PYTEST) -n $(WORKERS) --dist loadgroup -m "not acceptance and not slow"
 
 test: install
-	$(PYTEST) -n $(WORKERS) -m "not slow"
+	$(PYTEST) -n $(WORKERS) --dist loadgroup -m "not slow"
 
 check: install format lint types imports
-	$(PYTEST) -n $(WORKERS)
+	$(PYTEST) -n $(WORKERS) --dist loadgroup
 
 format: install
 	$(BIN)/ruff format --check

@@ -17,12 +17,11 @@ STOP_TIMEOUT_S = 20
 
 
 def pytest_collection_modifyitems(items):
-    # Random order inside one story makes no sense; each file here tells one and shares one platform.
+    # Each file here shares one platform, so a file stays on one worker.
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.acceptance)
             item.add_marker(pytest.mark.timeout(180))
-            item.add_marker(pytest.mark.random_order_disabled)
             item.add_marker(pytest.mark.xdist_group(item.path.stem))
 
 
@@ -64,7 +63,13 @@ class Running:
     @property
     def env(self):
         path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-        return {**os.environ, "KUBECONFIG": str(self.kubeconfig), "PATH": path, "NO_COLOR": "1", "COLUMNS": "160"}
+        return {
+            **os.environ,
+            "KUBECONFIG": str(self.kubeconfig),
+            "PATH": path,
+            "NO_COLOR": "1",
+            "COLUMNS": "160",
+        }
 
     def run(self, *command, timeout=90, check=True, stdin=None):
         done = subprocess.run(
@@ -93,7 +98,18 @@ class Running:
 
 def start(data_dir, *arguments):
     """Start `roadbed up` and wait until it says that it is ready."""
-    command = [sys.executable, "-m", "roadbed", "up", "--data-dir", str(data_dir), "--api-port", "0", "--portal-port", "0"]
+    command = [
+        sys.executable,
+        "-m",
+        "roadbed",
+        "up",
+        "--data-dir",
+        str(data_dir),
+        "--api-port",
+        "0",
+        "--portal-port",
+        "0",
+    ]
     process = subprocess.Popen(
         [*command, *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, bufsize=1
     )

@@ -69,7 +69,8 @@ def test_the_whole_story(platform, cloud):
     assert [vpc["CidrBlock"] for vpc in networks] == ["10.10.0.0/16"]
 
     tree = platform.roadbed("tree", "database/orders", "-n", "shop").stdout
-    assert instance["DBInstanceIdentifier"] in tree
+    assert instance["DbiResourceId"] in tree
+    assert networks[0]["VpcId"] in tree
 
     secret = json.loads(
         platform.kubectl("get", "secret", "orders-connection", "-n", "shop", "-o", "json").stdout
@@ -77,7 +78,9 @@ def test_the_whole_story(platform, cloud):
     assert {"username", "password", "endpoint", "port"} <= set(secret["data"])
 
     # An edit of the order reaches the cloud, and only what it changes.
-    platform.kubectl("patch", "database", "orders", "-n", "shop", "--type=merge", "-p", '{"spec":{"size":"medium"}}')
+    platform.kubectl(
+        "patch", "database", "orders", "-n", "shop", "--type=merge", "-p", '{"spec":{"size":"medium"}}'
+    )
     eventually(lambda: rds.describe_db_instances()["DBInstances"][0]["DBInstanceClass"] == "db.m5.large")
 
     # A deletion behind our back is seen and mended; a look can be asked for, so the test need not wait a minute.
@@ -92,7 +95,9 @@ def test_the_whole_story(platform, cloud):
         "--overwrite",
         f"crossplane.io/reconcile-requested-at={time.time_ns()}",
     )
-    eventually(lambda: [i for i in rds.describe_db_instances()["DBInstances"] if i["DbiResourceId"] != before])
+    eventually(
+        lambda: [i for i in rds.describe_db_instances()["DBInstances"] if i["DbiResourceId"] != before]
+    )
 
     platform.kubectl("delete", "-f", str(EXAMPLE), "--timeout=90s", timeout=120)
     assert rds.describe_db_instances()["DBInstances"] == []
