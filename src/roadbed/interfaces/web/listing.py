@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from roadbed.apimachinery.errors import ForbiddenError, MethodNotAllowedError, NotFoundError
 from roadbed.apimachinery.gvk import Resource
@@ -14,8 +14,10 @@ from roadbed.apis.crossplane import Annotation
 from roadbed.client import Client
 
 from .health import RANK, Health, health_of
+from .tree import Node, grow, references_of
 
 RECONCILED = frozenset({"composite", "claim", "managed", "pkg"})
+MOST_DEEPENED = 40  # each costs a read per object below it, and a page has 30 ms
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,8 @@ class Row:
     external: str
     created: str
     uid: str
+    obj: Object | None = None
+    """The object itself, kept only where there may be something below it that explains its state."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +63,22 @@ async def _list(client: Client, resource: Resource, namespace: str) -> list[Row]
     return [row_of(resource, obj, is_reconciled=is_reconciled) for obj in found]
 
 
+async def deepen(client: Client, rows: Sequence[Row]) -> list[Row]:
+    """Give each unwell composite the state of the deepest cause below it, for the first ``MOST_DEEPENED``."""
+    unwell = [row for row in rows if row.obj is not None and row.health.state != "healthy"][:MOST_DEEPENED]
+    roots = await asyncio.gather(*(grow(client, row.resource, row.obj or {}) for row in unwell))
+    deeper = {row.uid: _caused(row, root) for row, root in zip(unwell, roots, strict=True)}
+    return [deeper.get(row.uid, row) for row in rows]
+
+
+def _caused(row: Row, root: Node) -> Row:
+    cause = root.cause
+    if cause.depth == 0:
+        return row
+    sentence = f"{cause.gvk.kind} {cause.name}: {cause.health.sentence}"
+    return replace(row, health=replace(cause.health, sentence=sentence))
+
+
 def row_of(resource: Resource, obj: Object, *, is_reconciled: bool) -> Row:
     """Give the row of one object."""
     return Row(
@@ -71,6 +91,7 @@ def row_of(resource: Resource, obj: Object, *, is_reconciled: bool) -> Row:
         external=annotations_of(obj).get(Annotation.EXTERNAL_NAME, ""),
         created=str(metadata(obj).get("creationTimestamp") or ""),
         uid=str(metadata(obj).get("uid") or ""),
+        obj=obj if references_of(obj) else None,
     )
 
 

@@ -41,7 +41,16 @@ _ACRONYMS = frozenset(
         "yaml",
     ]
 )
-_SPELLED = {"gb": "GB", "gib": "GiB", "mb": "MB", "mib": "MiB", "ids": "IDs"}
+_SPELLED = {
+    "gb": "GB",
+    "gib": "GiB",
+    "mb": "MB",
+    "mib": "MiB",
+    "ids": "IDs",
+    "cidrs": "CIDRs",
+    "vpcs": "VPCs",
+    "apis": "APIs",
+}
 
 
 def parse_time(text: str) -> datetime | None:

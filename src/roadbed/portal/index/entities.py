@@ -138,7 +138,9 @@ class Entities:
         condition = _condition(wanted, may)
 
         def ask(connection: Connection) -> tuple[list[EntityRow], int]:
-            total = connection.execute(sa.select(sa.func.count()).where(condition)).scalar_one()
+            total = connection.execute(
+                sa.select(sa.func.count()).select_from(_entities).where(condition)
+            ).scalar_one()
             statement = (
                 sa.select(_entities).where(condition).order_by(*_order(order)).limit(limit).offset(offset)
             )

@@ -5,6 +5,6 @@ Everything here is a pure function of JSON; HTML, requests and the API server ar
 
 from .model import Alternative, Field, build
 from .placing import place
-from .reading import read
+from .reading import initial, inputs_of, read
 
-__all__ = ["Alternative", "Field", "build", "place", "read"]
+__all__ = ["Alternative", "Field", "build", "initial", "inputs_of", "place", "read"]

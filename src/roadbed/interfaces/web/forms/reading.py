@@ -13,7 +13,7 @@ from typing import Any
 
 from roadbed.interfaces.web import yamlview
 
-from .model import MOST_DEPTH, Schema, alternatives_of, child_path, kind_of
+from .model import MOST_DEPTH, Field, Schema, alternatives_of, build, child_path, kind_of
 
 MOST_ROWS = 500
 CHOICE = "|choice"  # the radio of an object's alternatives; no path can contain it
@@ -26,6 +26,30 @@ def read(schema: Schema, inputs: Mapping[str, str], *, path: str = "") -> Any:
     """Give the value that ``inputs`` (last value of each name) hold for ``schema``; None where nothing is set."""
     found = _read(schema, inputs, path, required=True, depth=0)
     return None if found is _ABSENT else found
+
+
+def initial(schema: Schema) -> Any:
+    """Give the value that an untouched form sends: the defaults of what must be there."""
+    return read(schema, inputs_of(build(schema, None)))
+
+
+def inputs_of(made: Field) -> dict[str, str]:
+    """Give the inputs that a browser would send for a form as it stands."""
+    found: dict[str, str] = {}
+    if made.kind in ("object", "array"):
+        if made.alternatives:
+            found[f"{made.path}{CHOICE}"] = str(made.chosen)
+        for child in made.children:
+            found |= inputs_of(child)
+    elif made.kind == "map":
+        for child in made.children:
+            found[child.path.removesuffix(".value") + ".key"] = child.name
+            found |= inputs_of(child)
+    elif made.kind == "boolean":
+        found[made.path] = "true" if made.value is True else "false"
+    else:
+        found[made.path] = str(made.value)
+    return found
 
 
 def _read(schema: Schema, inputs: Mapping[str, str], path: str, *, required: bool, depth: int) -> Any:

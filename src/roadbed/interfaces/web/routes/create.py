@@ -146,7 +146,7 @@ def _read(offer: Offer, sent: FormData) -> Object:
 
 def _object(offer: Offer, name: str, namespace: str, value: Any) -> Object:
     meta = {"name": name} | ({"namespace": namespace} if offer.resource.namespaced else {})
-    value = value if isinstance(value, dict) else forms.read(offer.schema, {}) or {}
+    value = value if isinstance(value, dict) else forms.initial(offer.schema) or {}
     return {"apiVersion": offer.gvk.api_version, "kind": offer.gvk.kind, "metadata": meta, **value}
 
 

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from roadbed.interfaces.web import definitions
 from roadbed.interfaces.web.health import RANK
-from roadbed.interfaces.web.listing import Listing, Row, gather
+from roadbed.interfaces.web.listing import Listing, Row, deepen, gather
 from roadbed.interfaces.web.portal import Visit, groups_of
 from roadbed.portal.catalog import EntityPage, Query, Ref
 
@@ -23,14 +23,15 @@ async def home(visit: Visit) -> Response:
     offers, listing, mine = await asyncio.gather(
         definitions.offers(visit.portal.client), _composites(visit), _mine(visit)
     )
+    rows = await deepen(visit.client, listing.rows)
     return visit.render(
         "home.html",
         offers=offers[:MOST_OFFERS],
         more_offers=max(0, len(offers) - MOST_OFFERS),
-        recent=_recent(listing.rows),
-        attention=_attention(listing.rows),
-        counts=_counts(listing.rows),
-        total=len(listing.rows),
+        recent=_recent(rows),
+        attention=_attention(rows),
+        counts=_counts(rows),
+        total=len(rows),
         denied=listing.denied,
         mine=mine,
         groups=groups_of(visit.session),

@@ -78,7 +78,7 @@ async def live(visit: Visit) -> LiveStream:
     async def look() -> Sight:
         served = definitions.preferred(await visit.client.resources())
         context = await _rows(visit, wanted, served)
-        shown = _shown(wanted, served)
+        shown = [*_shown(wanted, served), *(found for found in served if "managed" in found.categories)]
         targets = frozenset(Target(resource, wanted.namespace) for resource in shown)
         return Sight({"rows": visit.markup("resources_results.html", **context)}, targets)
 
@@ -88,16 +88,18 @@ async def live(visit: Visit) -> LiveStream:
 async def _rows(visit: Visit, wanted: Wanted, served: Sequence[Resource]) -> dict[str, Any]:
     shown = _shown(wanted, served)
     found = await listing.gather(visit.client, shown, wanted.namespace)
+    everything = await listing.deepen(visit.client, found.rows)
     states: dict[str, int] = {}
-    for row in found.rows:
+    for row in everything:
         states[row.health.state] = states.get(row.health.state, 0) + 1
-    kept = [row for row in found.rows if _is_kept(row, wanted)]
+    kept = [row for row in everything if _is_kept(row, wanted)]
     ordered = listing.sort(kept, wanted.order or "name")
     start = (wanted.page - 1) * PAGE_ROWS
     return {
         "wanted": wanted,
         "query": wanted.query,
         "rows": ordered[start : start + PAGE_ROWS],
+        "has_external": any(row.external for row in kept),
         "first_row": start,
         "total": len(ordered),
         "all_total": len(found.rows),
