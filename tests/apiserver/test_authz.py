@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, cast
 
 import orjson
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from roadbed.apimachinery.admission import AdmissionRequest
-from roadbed.apimachinery.errors import ForbiddenError, InvalidError, NotFoundError
+from roadbed.apimachinery.errors import BadRequestError, ForbiddenError, InvalidError, NotFoundError
 from roadbed.apimachinery.request import User
 from roadbed.apis import rbac as kinds
 from roadbed.apiserver import bootstrap
@@ -442,6 +443,93 @@ async def test_malformed_roles_and_bindings_are_refused_by_field(
     with pytest.raises(InvalidError) as refused:
         await write(world, obj, ROOT)
     assert said in refused.value.message
+
+
+async def test_a_stored_object_that_cannot_be_read_grants_nothing_and_harms_nobody(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    broken = [
+        {
+            **role("reader", rule("get", "configmaps")),
+            "aggregationRule": {"clusterRoleSelectors": [{"matchLabels": 1}]},
+        },
+        {**binding("b", "reader", to_user("ann")), "subjects": [1]},
+    ]
+    for obj in broken:
+        await world.put(obj)
+    assert not world.can(ANN, "get", "configmaps", "shop")
+    assert [record.message for record in caplog.records] == [
+        "cannot read an RBAC object; it grants nothing"
+    ] * 2
+    await world.put(role("reader", rule("get", "configmaps")))
+    await world.put(binding("b", "reader", to_user("ann")))
+    assert world.can(ANN, "get", "configmaps", "shop")
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=2),
+    lambda inner: (
+        st.lists(inner, max_size=2)
+        | st.dictionaries(
+            st.sampled_from(
+                [
+                    "verbs",
+                    "kind",
+                    "name",
+                    "apiGroup",
+                    "resources",
+                    "clusterRoleSelectors",
+                    "matchLabels",
+                    "matchExpressions",
+                    "key",
+                    "operator",
+                ]
+            ),
+            inner,
+            max_size=3,
+        )
+    ),
+    max_leaves=6,
+)
+
+
+class EmptyStore:
+    """Holds nothing and never changes."""
+
+    def scan(self, prefix: str) -> list[Any]:
+        return []
+
+    def subscribe(self, observer: Any) -> Any:
+        return lambda: None
+
+
+@given(
+    kind=st.sampled_from(sorted(PLURALS)),
+    members=st.dictionaries(
+        st.sampled_from(["rules", "aggregationRule", "subjects", "roleRef"]), JSON, max_size=4
+    ),
+)
+async def test_any_role_or_binding_is_admitted_or_refused_in_words(
+    kind: str, members: dict[str, Any]
+) -> None:
+    guard = EscalationGuard(Rbac(cast("Storage", EmptyStore())))
+    resource = {
+        each.kind: each
+        for each in (kinds.ROLES, kinds.CLUSTERROLES, kinds.ROLEBINDINGS, kinds.CLUSTERROLEBINDINGS)
+    }[kind]
+    namespace = "shop" if resource.namespaced else ""
+    with contextlib.suppress(BadRequestError, InvalidError, ForbiddenError, NotFoundError):
+        await guard.admit(
+            AdmissionRequest(
+                "CREATE",
+                resource,
+                namespace,
+                "x",
+                ANN,
+                {"kind": kind, "metadata": {"name": "x"}, **members},
+                None,
+            )
+        )
 
 
 WORDS = st.lists(st.sampled_from(["a", "b", "*"]), min_size=1, max_size=2, unique=True).map(tuple)

@@ -10,6 +10,7 @@ Source: https://kubernetes.io/docs/reference/access-authn-authz/rbac/
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -25,6 +26,8 @@ from roadbed.storage.interface import Event, Storage
 from . import rules
 from .ports import Attributes
 from .rules import PolicyRule
+
+logger = logging.getLogger(__name__)
 
 GROUP: Final = "rbac.authorization.k8s.io"
 MASTERS: Final = "system:masters"
@@ -145,11 +148,15 @@ class Rbac:
         self._bindings.pop(tail, None)
         if not value:
             return
-        obj = orjson.loads(value)
-        if plural in ("roles", "clusterroles"):
-            self._roles[tail] = _read_role(obj)
-        elif plural in ("rolebindings", "clusterrolebindings"):
-            self._bindings[tail] = _read_binding(obj)
+        try:
+            obj = orjson.loads(value)
+            if plural in ("roles", "clusterroles"):
+                self._roles[tail] = _read_role(obj)
+            elif plural in ("rolebindings", "clusterrolebindings"):
+                self._bindings[tail] = _read_binding(obj)
+        except (ApiError, ValueError, TypeError, AttributeError):
+            # Admission lets none of these in, but a store outlives its writers: what can't be read grants nothing.
+            logger.exception("cannot read an RBAC object; it grants nothing", extra={"key": key})
 
     def _view(self, user: User) -> _View:
         key = (user.name, user.groups)
@@ -231,10 +238,7 @@ def _decide(view: _View, asked: Attributes) -> bool | frozenset[str]:
 
 def _read_role(obj: Mapping[str, Any]) -> _Role:
     aggregation = obj.get("aggregationRule") or {}
-    try:
-        selectors = tuple(Selector.of(selector) for selector in aggregation.get("clusterRoleSelectors") or ())
-    except ApiError:  # stored before we checked selectors: it collects nothing
-        selectors = ()
+    selectors = tuple(Selector.of(selector) for selector in aggregation.get("clusterRoleSelectors") or ())
     return _Role(
         rules=tuple(PolicyRule.read(rule) for rule in obj.get("rules") or ()),
         labels=(obj.get("metadata") or {}).get("labels") or {},

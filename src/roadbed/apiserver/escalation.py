@@ -15,7 +15,8 @@ from typing import Any
 
 from roadbed.apimachinery import causes
 from roadbed.apimachinery.admission import AdmissionRequest, Operation
-from roadbed.apimachinery.errors import Cause, ForbiddenError, NotFoundError
+from roadbed.apimachinery.errors import ApiError, BadRequestError, Cause, ForbiddenError, NotFoundError
+from roadbed.apimachinery.labels import Selector
 from roadbed.apimachinery.request import Object
 
 from .authz import GROUP, Rbac
@@ -40,12 +41,14 @@ class EscalationGuard:
         """Let the write through, subjects completed.
 
         Raises:
+            BadRequestError: a guarded member is of another JSON type than it must be.
             InvalidError: a rule, subject or roleRef is malformed, or the roleRef changed.
             ForbiddenError: the writer lacks a right that would be granted; the message lists them.
         """
         obj = request.object
         if obj is None:
             return None
+        _check_shape(obj)
         is_role = request.resource.plural in _ROLES
         completed = obj if is_role else _complete(obj)
         found = _role_causes(request, completed) if is_role else _binding_causes(request, completed)
@@ -95,6 +98,40 @@ def _forbidden(request: AdmissionRequest, text: str) -> ForbiddenError:
     return ForbiddenError(message, group=resource.group, kind=resource.plural, name=request.name)
 
 
+def _check_shape(obj: Object) -> None:
+    """Refuse what the rest of this module could not read; the schema is only asked after admission.
+
+    Raises:
+        BadRequestError: names the member.
+    """
+    for word in ("rules", "subjects"):
+        members = obj.get(word)
+        if members is not None and not isinstance(members, list):
+            raise BadRequestError(f"{word} must be a list")
+        for index, member in enumerate(members or ()):
+            _check_members(member, f"{word}[{index}]", of_lists=word == "rules")
+    if obj.get("roleRef") is not None:
+        _check_members(obj["roleRef"], "roleRef", of_lists=False)
+    aggregation = obj.get("aggregationRule")
+    if aggregation is not None:
+        if not isinstance(aggregation, dict):
+            raise BadRequestError("aggregationRule must be an object")
+        selectors = aggregation.get("clusterRoleSelectors")
+        if selectors is not None and not isinstance(selectors, list):
+            raise BadRequestError("aggregationRule.clusterRoleSelectors must be a list")
+
+
+def _check_members(member: Any, at: str, *, of_lists: bool) -> None:
+    if not isinstance(member, dict):
+        raise BadRequestError(f"{at} must be an object")
+    for name, value in member.items():
+        values = value if of_lists and isinstance(value, list) else [value]
+        if value is not None and (
+            isinstance(value, list) is not of_lists or not all(isinstance(each, str) for each in values)
+        ):
+            raise BadRequestError(f"{at}.{name} must be {'a list of strings' if of_lists else 'a string'}")
+
+
 def _complete(binding: Object) -> Object:
     """Fill in the API groups that Kubernetes defaults in subjects and roleRef."""
     subjects = [
@@ -119,9 +156,20 @@ def _role_causes(request: AdmissionRequest, role: Object) -> list[Cause]:
     for index, rule in enumerate(role.get("rules") or ()):
         found += _rule_causes(rule, f"rules[{index}]", is_namespaced=request.resource.namespaced)
     aggregation = role.get("aggregationRule")
-    if aggregation is not None and not aggregation.get("clusterRoleSelectors"):
+    if aggregation is None:
+        return found
+    field = "aggregationRule.clusterRoleSelectors"
+    selectors = aggregation.get("clusterRoleSelectors")
+    if not selectors:
         text = "at least one clusterRoleSelector required if aggregationRule is non-nil"
-        found.append(causes.required("aggregationRule.clusterRoleSelectors", text))
+        found.append(causes.required(field, text))
+    for index, selector in enumerate(selectors or ()):
+        try:
+            Selector.of(selector)
+        except (ApiError, TypeError, AttributeError) as error:
+            found.append(
+                causes.invalid_value(f"{field}[{index}]", selector, f"invalid label selector: {error}")
+            )
     return found
 
 
