@@ -129,12 +129,14 @@ class Space:
 
         return await eventually(ask, within_s=1.5)
 
-    async def events(self, reason):
-        return [
-            each["message"]
-            for each in await self.client.list(EVENTS, self.namespace)
-            if each["reason"] == reason
-        ]
+    async def until_told(self, reason):
+        """Wait until there are events with this reason; gives their messages."""
+
+        async def ask():
+            found = await self.client.list(EVENTS, self.namespace)
+            return [each["message"] for each in found if each["reason"] == reason]
+
+        return await eventually(ask)
 
     async def patch(self, obj, patch):
         resource = await self.client.resource_for(gvk_of(obj))

@@ -161,7 +161,7 @@ async def test_the_user_is_told_what_was_selected_once(space):
     await space.until_composed(CONFIGMAPS, "settings", lambda it: it["data"]["replicas"] == "9")
     await space.plane.manager.idle()
     revision = found["spec"]["crossplane"]["compositionRevisionRef"]["name"]
-    assert sorted(await space.events("SelectComposition")) == [
+    assert sorted(await space.until_told("SelectComposition")) == [
         f"Selected composition revision: {revision}",
         f"Successfully selected composition: app-{space.namespace}",
     ]

@@ -2,7 +2,7 @@
 
 import hashlib
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from roadbed.apimachinery.gvk import GVK
@@ -21,6 +21,7 @@ def test_a_long_prefix_is_cut_before_the_hash():
     assert name[:51] == "x" * 50 + "-"
 
 
+@settings(max_examples=50)
 @given(st.text("abc-", max_size=90), st.text(max_size=10), st.text(max_size=10))
 def test_a_composed_name_is_always_short_and_always_the_same(prefix, uid, resource):
     name = composed_name(prefix, uid, resource)

@@ -229,9 +229,11 @@ class CompositeReconciler:
         references = machinery(composite, legacy=tools.legacy).get("resourceRefs") or []
         observed = await tools.reader.composed(composite, list(references))
         steps = pipeline.steps_of(revision)
+        warnings: dict[str, None] = {}
         for _ in range(RUNS):
             done = await self._compose_once(request, composite, steps, observed, state)
             composite, observed = done.composite, dict(done.applied.live)
+            warnings.update(dict.fromkeys(done.plan.warnings))
             if not done.applied.changed:
                 break
         for name in [name for name in state.applied if name not in observed]:
@@ -239,6 +241,7 @@ class CompositeReconciler:
         published = await tools.publisher.publish(
             composite, done.outcome.desired.composite.connection_details
         )
+        done.notes.extend(("Warning", "NamespaceOverridden", message) for message in warnings)
         await self._report(composite, done, state, published)
         return Result(requeue_after_s=done.outcome.ttl_s or None)
 
@@ -292,8 +295,7 @@ class CompositeReconciler:
         desired["conditions"] = conditions.merged(composite, changes, tools.clock.now())
         await tools.writer.status(composite, desired, state)
         notes = [("Warning", "ComposeResources", message) for message in done.applied.refused.values()]
-        notes += [("Warning", "NamespaceOverridden", message) for message in done.plan.warnings]
-        notes += _notes(done.outcome)
+        notes += [*done.notes, *_notes(done.outcome)]
         ready = next(change for change in verdict if change.type == "Ready")
         if ready.status == "True":
             notes.append(("Normal", "ComposeResources", "Successfully composed resources"))

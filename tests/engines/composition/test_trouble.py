@@ -1,0 +1,251 @@
+"""What goes wrong is said on the composite, with object, field and next step; and mends when it can."""
+
+import asyncio
+
+import pytest
+
+from roadbed.apis.apiextensions import CUSTOMRESOURCEDEFINITIONS
+from roadbed.apis.core import CONFIGMAPS, SERVICEACCOUNTS
+from roadbed.apis.crossplane import COMPOSITIONS, XRDS
+from roadbed.testing import eventually
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+async def offer(space, change):
+    """Offer App with its Composition changed; gives the Composition."""
+    definition, composition = space.documents()
+    change(composition)
+    await space.plane.create(definition, composition)
+    await space.established(definition["metadata"]["name"])
+    return composition
+
+
+def templates(composition):
+    return composition["spec"]["pipeline"][0]["input"]["resources"]
+
+
+def add_patch(**patch):
+    return lambda composition: templates(composition)[0]["patches"].append(patch)
+
+
+async def test_a_wrong_field_of_an_input_is_named(space):
+    await offer(space, add_patch(type="FromCompositeFieldPath"))
+    await space.plane.create(space.app())
+    found = await space.until(
+        Synced="False",
+        saying="resources[0].patches[4].fromFieldPath: Required value: fromFieldPath must be set",
+    )
+    assert 'pipeline step "compose"' in space.condition(found, "Synced")["message"]
+    assert await space.client.list(CONFIGMAPS, space.namespace) == []
+
+
+async def test_a_patch_that_fails_names_resource_and_reason(space):
+    transform = {"type": "map", "map": {"x": "y"}}
+    await offer(space, add_patch(fromFieldPath="spec.image", toFieldPath="data.x", transforms=[transform]))
+    await space.plane.create(space.app())
+    await space.until(
+        Synced="False",
+        saying='cannot render composed resource "settings" "FromCompositeFieldPath" patch at index 4: transform at '
+        "index 0 returned error: map transform could not resolve: key nginx is not found in map",
+    )
+
+
+async def test_a_required_source_that_is_absent_is_named_and_awaited(space):
+    policy = {"fromFieldPath": "Required"}
+    await offer(space, add_patch(fromFieldPath="spec.owner", toFieldPath="data.owner", policy=policy))
+    await space.plane.create(space.app())
+    found = await space.until(Ready="False", saying="spec.owner: no such field")
+    assert 'composed resource "settings"' in space.condition(found, "Ready")["message"]
+    assert await space.composed(CONFIGMAPS, "settings") is None
+    assert await space.composed(SERVICEACCOUNTS, "account")
+    await space.patch(found, {"spec": {"owner": "me"}})
+    await space.until(Ready="True")
+    assert (await space.composed(CONFIGMAPS, "settings"))["data"]["owner"] == "me"
+
+
+async def test_an_optional_source_that_is_absent_is_no_trouble(space):
+    await offer(space, add_patch(fromFieldPath="spec.owner", toFieldPath="data.owner"))
+    await space.order()
+    assert "owner" not in (await space.composed(CONFIGMAPS, "settings"))["data"]
+
+
+async def test_a_resource_that_the_server_refuses_does_not_hold_up_the_others(space):
+    await offer(space, lambda it: templates(it)[0]["base"].update(data={"bad key!": "x"}))
+    await space.plane.create(space.app())
+    found = await space.until(Synced="False", saying="Unsynced resources: settings")
+    assert "bad key!" in space.condition(found, "Synced")["message"]
+    assert await space.composed(SERVICEACCOUNTS, "account")
+
+
+async def test_a_kind_that_is_not_served_is_named_and_awaited(space):
+    kind = {"apiVersion": f"{space.group}/v1", "kind": "Widget", "spec": {}}
+    await offer(space, lambda it: templates(it)[1].update(base=kind, patches=[]))
+    await space.plane.create(space.app())
+    await space.until(Synced="False", saying=f"no kind 'Widget' is served in '{space.group}/v1'")
+    schema = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+    await space.plane.create(
+        {
+            "apiVersion": "apiextensions.k8s.io/v1",
+            "kind": "CustomResourceDefinition",
+            "metadata": {"name": f"widgets.{space.group}"},
+            "spec": {
+                "group": space.group,
+                "scope": "Namespaced",
+                "names": {
+                    "kind": "Widget",
+                    "plural": "widgets",
+                    "singular": "widget",
+                    "listKind": "WidgetList",
+                },
+                "versions": [
+                    {"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": schema}}
+                ],
+            },
+        }
+    )
+    await space.until(Synced="True", saying="Unready resources: account")
+
+
+async def test_a_cluster_scoped_resource_in_a_namespaced_composite_is_refused(space):
+    namespace = {"apiVersion": "v1", "kind": "Namespace"}
+    await offer(space, lambda it: templates(it)[1].update(base=namespace, patches=[]))
+    await space.plane.create(space.app())
+    await space.until(
+        Synced="False", saying='cannot apply cluster scoped composed resource "account" (a Namespace'
+    )
+
+
+async def test_a_template_without_a_kind_is_named(space):
+    await offer(space, lambda it: templates(it)[1].update(base={"apiVersion": "v1"}, patches=[]))
+    await space.plane.create(space.app())
+    await space.until(Synced="False", saying='composed resource "account" has no apiVersion or no kind')
+
+
+async def test_an_invalid_name_is_refused(space):
+    await offer(space, lambda it: templates(it)[1]["base"].update(metadata={"name": "No Such Name"}))
+    await space.plane.create(space.app())
+    await space.until(Synced="False", saying='"account" because it has an invalid name "No Such Name"')
+
+
+async def test_two_composites_that_claim_one_object_do_not_fight_over_it(space):
+    await offer(space, lambda it: templates(it)[1]["base"].update(metadata={"name": "shared"}))
+    await space.order("one")
+    await space.plane.create(space.app("two"))
+    await space.until("two", Synced="False", saying='is controlled by App "one"')
+    await space.plane.manager.idle()
+    shared = await space.client.get(SERVICEACCOUNTS, "shared", space.namespace)
+    assert shared["metadata"]["ownerReferences"][0]["name"] == "one"
+
+
+async def test_another_namespace_is_overridden_and_said(space):
+    await offer(space, lambda it: templates(it)[1]["base"].update(metadata={"namespace": "kube-system"}))
+    await space.order()
+    account = await space.composed(SERVICEACCOUNTS, "account")
+    assert account["metadata"]["namespace"] == space.namespace
+    (message,) = await space.until_told("NamespaceOverridden")
+    assert f'using XR namespace "{space.namespace}" instead' in message
+
+
+async def test_composites_that_compose_each_other_come_to_an_end(space):
+    nested = {"apiVersion": f"{space.group}/v1", "kind": "App", "spec": {"image": "nginx"}}
+    await offer(space, lambda it: templates(it)[1].update(base=nested, patches=[]))
+    await space.plane.create(space.app())
+
+    async def stopped():
+        apps = await space.client.list(space.apps, space.namespace)
+        said = [space.condition(each, "Synced").get("message", "") for each in apps]
+        return any("compose each other in a cycle" in each for each in said) and len(apps)
+
+    assert await eventually(stopped, within_s=1.8) <= 20
+
+
+async def test_a_failing_pipeline_leaves_what_exists_alone(space):
+    composition = await offer(space, lambda _: None)
+    found = await space.order()
+    address = found["status"]["address"]
+    live = await space.client.get(COMPOSITIONS, composition["metadata"]["name"])
+    add_patch(type="FromCompositeFieldPath")(live)
+    await space.client.update(COMPOSITIONS, live)
+    found = await space.until(Synced="False", saying="fromFieldPath: Required value")
+    assert found["status"]["address"] == address
+    assert space.condition(found, "Ready")["status"] == "True"
+    assert await space.composed(CONFIGMAPS, "settings")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            lambda spec: spec["versions"][0].pop("schema"),
+            "spec.versions[v1].schema.openAPIV3Schema: Required value",
+        ),
+        (
+            lambda spec: spec["versions"][0].update(referenceable=False),
+            "exactly one must be referenceable, found none",
+        ),
+        (
+            lambda spec: spec["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"][
+                "properties"
+            ].update(bad={"properties": {}}),
+            "must not be empty",
+        ),
+    ],
+)
+async def test_a_definition_that_can_not_work_says_why(space, change, message):
+    definition, _ = space.documents()
+    change(definition["spec"])
+    await space.plane.create(definition)
+
+    async def refused():
+        found = await space.client.get(XRDS, space.name)
+        return space.condition(found, "Established").get("message")
+
+    assert message in await eventually(refused, within_s=1.5)
+
+
+async def test_a_crd_of_someone_else_is_not_taken_over(space):
+    definition, _ = space.documents()
+    schema = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+    crd = {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": space.name},
+        "spec": {
+            "group": space.group,
+            "scope": "Namespaced",
+            "names": {"kind": "App", "plural": "apps", "singular": "app", "listKind": "AppList"},
+            "versions": [
+                {"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": schema}}
+            ],
+        },
+    }
+    await space.plane.create(crd, definition)
+
+    async def refused():
+        found = await space.client.get(XRDS, space.name)
+        return "is not controlled by this definition" in space.condition(found, "Established").get(
+            "message", ""
+        )
+
+    await eventually(refused, within_s=1.5)
+    await space.client.delete(XRDS, space.name)
+
+    async def gone():
+        return await space.client.find(XRDS, space.name) is None
+
+    await eventually(gone, within_s=1.5)
+    assert await space.client.find(CUSTOMRESOURCEDEFINITIONS, space.name)
+
+
+async def test_a_fight_is_spaced_but_the_last_state_is_seen(space, monkeypatch):
+    """Crossplane's circuit breaker drops events, and drift then takes up to a minute to mend."""
+    monkeypatch.setattr("roadbed.engines.composition.tracking.BURST", 3.0)
+    monkeypatch.setattr("roadbed.engines.composition.tracking.REFILL_PER_S", 20.0)
+    await space.offer()
+    await space.order()
+    for number in range(12):
+        settings = await space.composed(CONFIGMAPS, "settings")
+        await space.patch(settings, {"data": {"image": f"evil-{number}"}})
+        await asyncio.sleep(0)
+    await space.until_composed(CONFIGMAPS, "settings", lambda it: it["data"]["image"] == "nginx")
