@@ -328,3 +328,21 @@ async def test_stopping_ends_open_watches(server: ApiServer) -> None:
         assert refused.status_code == 503
         assert refused.headers["retry-after"] == "1"
     await listener.stop()
+
+
+async def test_a_request_head_without_end_is_cut_off(address: str) -> None:
+    host, port = address.removeprefix("http://").split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(b"GET /healthz HTTP/1.1\r\nhost: x\r\nx-long: " + b"y" * 70_000)
+    assert (await reader.readline()).startswith(b"HTTP/1.1 400")
+    writer.close()
+
+
+async def test_a_body_larger_than_the_limit_is_refused_while_it_arrives(address: str) -> None:
+    async def endless() -> AsyncIterator[bytes]:
+        for _ in range(40):
+            yield b" " * 100_000
+
+    async with httpx.AsyncClient(base_url=address) as client:
+        answer = await client.post(MAPS, content=endless(), headers={"content-type": "application/json"})
+    assert answer.status_code == 413

@@ -5,16 +5,19 @@ Used by ``asgi`` for every request that has a body.
 
 from __future__ import annotations
 
+import asyncio
+import builtins
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
-from roadbed.apimachinery.errors import RequestEntityTooLargeError, UnsupportedMediaTypeError
+from roadbed.apimachinery.errors import BadRequestError, RequestEntityTooLargeError, UnsupportedMediaTypeError
 from roadbed.apimachinery.request import APPLY_PATCH, JSON_PATCH, MERGE_PATCH, STRATEGIC_PATCH
 from roadbed.apimachinery.yamlload import load_json, load_value
 
 from . import protobuf
 
 MAX_BODY_BYTES: Final = 3 * 1024 * 1024  # as Kubernetes; an object may be half of it
+BODY_S: Final = 60.0  # for a body in several parts; a slower client would hold its request open for ever
 _JSON: Final = ("application/json", "")
 _YAML: Final = ("application/yaml", "application/x-yaml", "text/yaml")
 _PATCHES: Final = (JSON_PATCH, MERGE_PATCH, STRATEGIC_PATCH, APPLY_PATCH)
@@ -32,14 +35,28 @@ async def read(receive: Receive, length: str) -> bytes:
         raise _too_large()
     message = await receive()
     body: bytes = message.get("body", b"")
-    while message.get("more_body"):
-        message = await receive()
-        body += message.get("body", b"")
-        if len(body) > MAX_BODY_BYTES:
-            raise _too_large()
+    if message.get("more_body"):
+        try:
+            async with asyncio.timeout(BODY_S):
+                body = await _rest(receive, body)
+        except builtins.TimeoutError as error:
+            raise BadRequestError(f"the body did not arrive within {BODY_S:.0f} s") from error
     if len(body) > MAX_BODY_BYTES:
         raise _too_large()
     return body
+
+
+async def _rest(receive: Receive, body: bytes) -> bytes:
+    parts, size_bytes, more = [body], len(body), True
+    while more:
+        message = await receive()
+        part = message.get("body", b"")
+        parts.append(part)
+        size_bytes += len(part)
+        if size_bytes > MAX_BODY_BYTES:
+            raise _too_large()
+        more = bool(message.get("more_body"))
+    return b"".join(parts)
 
 
 def decode(body: bytes, content_type: str) -> Any:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC
 
 from roadbed.apimachinery.errors import BadRequestError, NotFoundError
+from roadbed.apimachinery.fields import FieldSelector
 from roadbed.apimachinery.request import ApiRequest, User
 
 from .admission import Admission
@@ -48,9 +49,17 @@ class Core:
             resource=request.plural,
             subresource=request.subresource,
             namespace=request.name if is_namespace else request.namespace,
-            name=request.name,
+            name=request.name or _selected_name(request),
         )
         self.authorizer.check(call.user, attributes)
+
+
+def _selected_name(request: ApiRequest) -> str:
+    """Give the one name that a field selector leaves, so that ``resourceNames`` rules fit a list or watch."""
+    text = request.options.get("fieldSelector", "")
+    if "metadata.name" not in text:
+        return ""
+    return FieldSelector.parse(text).exact("metadata.name") or ""
 
 
 @dataclass(slots=True)

@@ -97,6 +97,10 @@ class Dispatcher:
             raise _no_verb(request)
         if not request.subresource and request.verb not in resource.verbs:
             raise _no_verb(request)
+        if request.verb == "create" and request.name:
+            raise _no_verb(request)
+        if request.verb == "deletecollection" and resource.namespaced and not request.namespace:
+            raise _no_verb(request)  # never a whole cluster in one request
         needs_name = request.verb in ("get", "update", "patch", "delete")
         if needs_name and not request.name:
             raise _no_verb(request)

@@ -19,12 +19,15 @@ from uvicorn.server import ServerState
 KEEP_ALIVE_S = 75  # longer than client-go's idle pool checks, so that clients close first
 STOP_S = 5.0  # open requests get this long after their watches were ended
 BACKLOG = 1024
+MAX_HEAD_BYTES = 64 * 1024  # address and headers; tokens are the largest part of real ones
 
 
 class _Protocol(HttpToolsProtocol):
     """Adds the client certificate, read once a connection, to every scope."""
 
     _extensions: dict[str, Any]
+    _is_in_head = True
+    _head_bytes = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -32,9 +35,26 @@ class _Protocol(HttpToolsProtocol):
         certificate = tls.getpeercert(binary_form=True) if tls is not None else None
         self._extensions = {"tls": {"client_cert": certificate}}
 
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        # The parser hands a header on only when it is complete, and holds back any length of it until then.
+        if self._is_in_head and not self.transport.is_closing():
+            self._head_bytes += len(data)
+            if self._head_bytes > MAX_HEAD_BYTES:
+                self.send_400_response(f"Request head larger than {MAX_HEAD_BYTES} bytes.")
+
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self.scope["extensions"] = self._extensions
+
+    def on_headers_complete(self) -> None:
+        self._is_in_head = False
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        super().on_message_complete()
+        self._is_in_head = True
+        self._head_bytes = 0
 
 
 class Listener:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 import orjson
 
 from roadbed.apimachinery.admission import Admitter, Reviewer
-from roadbed.apimachinery.errors import AlreadyExistsError, NotFoundError
+from roadbed.apimachinery.errors import AlreadyExistsError, ApiError, NotFoundError
 from roadbed.apimachinery.objects import gvk_of, name_of
 from roadbed.apimachinery.request import ApiRequest, Object, User
 from roadbed.apis.apiextensions import CUSTOMRESOURCEDEFINITIONS
@@ -27,6 +27,7 @@ from .context import Call, Core
 from .crd import CLEANUP, HOME, CrdInstaller
 from .crdstrategy import CrdStrategy
 from .dispatch import Dispatcher
+from .encryption import SealError
 from .handlers.delete import delete_collection
 from .local import LocalTransport
 from .openapi import OpenApi, WithReviews
@@ -57,7 +58,7 @@ class ApiServer:
         clock: Clock,
     ) -> None:
         self._hub = Hub(storage)
-        self._registry = Registry(self._hub, lambda value, key: sealer.open(value, context=key))
+        self._registry = Registry(self._hub, lambda value, key: _opened(sealer, value, key))
         self._core = Core(
             registry=self._registry,
             store=Store(storage, sealer),
@@ -159,6 +160,13 @@ class ApiServer:
             answer = await system.call(ApiRequest.on("get", resource, name=name))
             wanted = {**orjson.loads(answer.body), "spec": obj["spec"]}
             await system.call(ApiRequest.on("update", resource, name=name, body=wanted, options=options))
+
+
+def _opened(sealer: Sealer, value: bytes, key: str) -> bytes:
+    try:
+        return sealer.open(value, context=key)
+    except SealError as error:
+        raise ApiError(str(error)) from error
 
 
 def _namespace(name: str) -> Object:

@@ -19,6 +19,7 @@ from .ports import Clock
 from .watchcache import Signal
 
 Send = Callable[[dict[str, Any]], Awaitable[None]]
+SEND_S = 60.0  # a client that takes nothing for this long is gone
 _START = {
     "type": "http.response.start",
     "status": 200,
@@ -47,7 +48,10 @@ async def _send_all(watch: Watch, shape: _Shape, send: Send) -> None:
         async with aclosing(watch.batches()) as batches:
             async for batch in batches:
                 content = shape.bookmark(batch) if isinstance(batch, bytes) else shape.signals(batch)
-                await send({"type": "http.response.body", "body": content, "more_body": True})
+                async with asyncio.timeout(SEND_S):
+                    await send({"type": "http.response.body", "body": content, "more_body": True})
+    except TimeoutError:
+        return  # nobody reads; the connection is as good as gone
     except ApiError as error:
         line = orjson.dumps({"type": "ERROR", "object": error.to_status()}) + b"\n"
         await send({"type": "http.response.body", "body": line, "more_body": True})

@@ -61,6 +61,7 @@ async def change(core: Core, call: Call, build: writing.Build, *, creates: bool 
 async def _create_instead(core: Core, call: Call, obj: Object) -> Answer:
     if obj["metadata"].get("resourceVersion") or obj["metadata"].get("uid"):
         raise call.not_found()
+    core.check(call, "create")
     create.check_namespace(core, call)
     writing.complete_new(core, call, obj)
     return await writing.store_new(core, call, obj, writing.Ownership())
