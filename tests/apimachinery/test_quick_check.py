@@ -26,7 +26,9 @@ CHECKS = st.fixed_dictionaries(
     optional={
         "minLength": st.integers(0, 3),
         "maxLength": st.integers(0, 3),
-        "pattern": st.sampled_from(["^a", r"^\d+$", r"\w$", "(", "^$"]),
+        "pattern": st.sampled_from(
+            ["^a", r"^\d+$", r"\w$", "(", "^$", "[a-c.]", r"^(a|\.)+$", "[a[b]", "[a&&b]", "(?i)A", "[^1]"]
+        ),
         "format": st.sampled_from(["ipv4", "date", "nope"]),
         "minimum": st.sampled_from([0, 1.5]),
         "exclusiveMinimum": st.booleans(),
@@ -78,7 +80,7 @@ def agree(schema, value):
         assert validate_value(node, value) == []
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(SCHEMAS, VALUES)
 def test_what_is_quickly_accepted_is_valid(schema, value):
     agree(schema, value)
@@ -86,7 +88,7 @@ def test_what_is_quickly_accepted_is_valid(schema, value):
 
 @pytest.mark.slow
 @pytest.mark.timeout(120)
-@settings(max_examples=5000, deadline=None)
+@settings(max_examples=2000, deadline=None)
 @given(SCHEMAS, VALUES)
 def test_what_is_quickly_accepted_is_valid_in_many_more_cases(schema, value):
     agree(schema, value)

@@ -8,6 +8,7 @@ formats are checked by our own functions.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -41,7 +42,12 @@ def quick_check(root: Node) -> Callable[[Any], bool]:
     if translation.definitions:
         schema = {"allOf": [schema], "definitions": translation.definitions}
     try:
-        validator = jsonschema_rs.Draft4Validator(schema, formats=translation.formats, validate_formats=True)
+        validator = jsonschema_rs.Draft4Validator(
+            schema,
+            formats=translation.formats,
+            validate_formats=True,
+            pattern_options=jsonschema_rs.RegexOptions(),  # the linear engine: no pattern can hang a write
+        )
     except ValueError:
         return lambda _: False  # a schema that Rust can't compile: always walk
 
@@ -82,6 +88,8 @@ class _Translation:
             return _NEVER
         schema = self._checks(node.checks)
         types = ["integer", "string"] if node.int_or_string else [node.type] if node.type else []
+        if not types and node.checks.format and check_of(node.checks.format):
+            types = ["string", "array", "null"]  # a format alone refuses the other types
         if types:
             schema["type"] = [*types, "null"] if node.nullable else types
         if node.properties:
@@ -114,7 +122,11 @@ class _Translation:
                 schema.pop(exclusive, None)
         if checks.enum:
             schema["enum"] = [each for each in checks.enum if each is not None] or [_NEVER]
-        check = _text_check(checks)
+        pattern = checks.pattern
+        if pattern and _SIMPLE.fullmatch(pattern) and matcher(pattern)[0] is not None:
+            schema["pattern"] = pattern
+            pattern = ""
+        check = _text_check(checks.format, pattern)
         if check is not None:
             name = f"roadbed-{len(self.formats)}"
             self.formats[name] = check
@@ -122,11 +134,17 @@ class _Translation:
         return schema
 
 
-def _text_check(checks: Checks) -> Check | None:
-    form = check_of(checks.format) if checks.format else None
-    if not checks.pattern:
+# What Rust and RE2 read alike: no classes like \w (Rust's know all scripts), no flags, no sets in sets.
+_SIMPLE: Final = re.compile(
+    r"(?:[^\\\[\](]|\((?!\?)|\\[.\-/_$+*?|(){}^\[\]\\]|\[\^?(?:[^\\\[\]&~-]|-(?!-)|\\[.\-/_$+*?|(){}^])+\])*"
+)
+
+
+def _text_check(named: str, pattern: str) -> Check | None:
+    form = check_of(named) if named else None
+    if not pattern:
         return form
-    matches, _ = matcher(checks.pattern)
+    matches, _ = matcher(pattern)
     if matches is None:
         return lambda _: False
     if form is None:

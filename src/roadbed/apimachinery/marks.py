@@ -75,10 +75,19 @@ def _map_repeats(keys: tuple[str, ...], value: list[Any], path: str) -> list[Cau
         if type(item) is not dict and item is not None:
             detail = "must be an object for an array of list-type map"
             return [invalid_value(f"{path}[{index}]", item, detail)]
-    if len(value) < 2:
+    if len(value) < 2 or _all_differ(keys, value):
         return []
     found = [{key: item[key] for key in keys if key in item} if item else {} for item in value]
     return _repeats(found, path)
+
+
+def _all_differ(keys: tuple[str, ...], value: list[Any]) -> bool:
+    """Say quickly that nothing repeats, for the common list: objects with one key, a text."""
+    if len(keys) != 1:
+        return False
+    key = keys[0]
+    found = {item[key] for item in value if item and type(item.get(key)) is str}
+    return len(found) == len(value)
 
 
 def _repeats(items: list[Any], path: str) -> list[Cause]:

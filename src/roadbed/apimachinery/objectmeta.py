@@ -126,7 +126,9 @@ def _structs(go_type: str, members: dict[str, type]) -> Callable[[Any, str], Coe
                     unknown.append(f"{name}[{index}].{member}")
                 elif found is not None and type(found) is not wanted:
                     raise _mistyped(found, f"{go_type}.{name}.{member}", _GO[wanted])
-            kept.append({key: found for key, found in each.items() if key in members and found is not None})
+            if None in each.values() or not each.keys() <= members.keys():
+                each = {key: found for key, found in each.items() if key in members and found is not None}  # noqa: PLW2901
+            kept.append(each)
         return kept, unknown
 
     return check
