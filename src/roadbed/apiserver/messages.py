@@ -7,16 +7,16 @@ the first use and shared; nothing else here has a life.
 from __future__ import annotations
 
 from functools import cache
-
-from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
-from google.protobuf.message import Message
+from typing import Any
 
 from roadbed.apimachinery.errors import BadRequestError
 from roadbed.apis.kubernetes import load
 
 
 @cache
-def _pool() -> descriptor_pool.DescriptorPool:
+def _pool() -> Any:
+    from google.protobuf import descriptor_pb2, descriptor_pool  # on first use: 20 ms of every start
+
     pool = descriptor_pool.DescriptorPool()
     files = {file.name: file for file in descriptor_pb2.FileDescriptorSet.FromString(load().descriptors).file}
 
@@ -33,12 +33,14 @@ def _pool() -> descriptor_pool.DescriptorPool:
 
 
 @cache
-def message_class(name: str) -> type[Message]:
+def message_class(name: str) -> Any:
     """Give the class of a message by its full name.
 
     Raises:
         BadRequestError: there is no such message.
     """
+    from google.protobuf import message_factory
+
     try:
         return message_factory.GetMessageClass(_pool().FindMessageTypeByName(name))
     except KeyError as error:

@@ -17,9 +17,6 @@ from functools import cache
 from typing import Any
 
 import orjson
-from google.protobuf.descriptor import Descriptor, FieldDescriptor
-from google.protobuf.message import DecodeError
-
 from roadbed.apimachinery.errors import BadRequestError
 from roadbed.apimachinery.gvk import GVK
 from roadbed.apimachinery.request import Object
@@ -49,6 +46,8 @@ def decode(body: bytes) -> Object:
     Raises:
         BadRequestError: the body is damaged, or of a kind that is not built in.
     """
+    from google.protobuf.message import DecodeError  # on first use, see messages
+
     if not body.startswith(_MAGIC):
         raise BadRequestError("cannot read the body as protobuf: it does not start with the prefix k8s\\x00")
     try:
@@ -72,8 +71,6 @@ def _decode(body: bytes) -> Object:
 def _reason(error: Exception) -> str:
     if isinstance(error, RecursionError):
         return "it is nested too deeply"
-    if isinstance(error, DecodeError):
-        return "it is damaged"
     return (
         "a text in it is not UTF-8"
         if isinstance(error, UnicodeDecodeError)
@@ -96,7 +93,7 @@ def _message_name(gvk: GVK) -> str:
 class _Plan:
     """How one message becomes JSON: its fields by number, compiled on first use (messages may recurse)."""
 
-    def __init__(self, descriptor: Descriptor) -> None:
+    def __init__(self, descriptor: Any) -> None:
         facts = load().messages.get(descriptor.full_name, {})
         self._is_list = facts == "list"
         self._fields: dict[int, tuple[str, str, Convert]] = {}
@@ -124,11 +121,10 @@ class _Plan:
 
 @cache
 def _plan(name: str) -> _Plan:
-    descriptor: Any = message_class(name).DESCRIPTOR
-    return _Plan(descriptor)
+    return _Plan(message_class(name).DESCRIPTOR)
 
 
-def _converter(field: FieldDescriptor) -> Convert:
+def _converter(field: Any) -> Convert:
     if field.message_type is not None and field.message_type.GetOptions().map_entry:
         each = _single(field.message_type.fields_by_name["value"])
         return lambda values: {_text(key): _null(each(values[key])) for key in values}
@@ -143,9 +139,11 @@ def _null(value: Any) -> Any:
     return None if value is _ABSENT else value
 
 
-def _single(field: FieldDescriptor) -> Convert:
+def _single(field: Any) -> Convert:
+    from google.protobuf.descriptor import FieldDescriptor
+
     if field.message_type is not None:
-        name = field.message_type.full_name
+        name: str = field.message_type.full_name
         special = _SPECIAL.get(name)
         return special or (lambda value: _plan(name).to_json(value))
     if field.type == FieldDescriptor.TYPE_BYTES:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import lzma
 from functools import cache, cached_property
-from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -16,6 +16,7 @@ import orjson
 from roadbed.apimachinery.gvk import GVK
 from roadbed.apis import review
 
+_FOLDER = Path(__file__).parent
 REF_PREFIX = "#/components/schemas/"
 
 
@@ -24,7 +25,7 @@ class Builtins:
 
     @cached_property
     def _document(self) -> dict[str, Any]:
-        packed = files(__package__).joinpath("schemas.json.xz").read_bytes()
+        packed = (_FOLDER / "schemas.json.xz").read_bytes()
         document: dict[str, Any] = orjson.loads(lzma.decompress(packed))
         document["schemas"].update(review.DEFINITIONS)
         return document
@@ -69,12 +70,12 @@ class Builtins:
     @cached_property
     def descriptors(self) -> bytes:
         """The serialised ``FileDescriptorSet`` of Kubernetes' ``generated.proto`` files."""
-        return lzma.decompress(files(__package__).joinpath("descriptors.pb.xz").read_bytes())
+        return lzma.decompress((_FOLDER / "descriptors.pb.xz").read_bytes())
 
     @cached_property
     def messages(self) -> dict[str, Any]:
         """What JSON makes of each protobuf message, by full name; ``tools/generate_kubernetes.py`` says how."""
-        packed = files(__package__).joinpath("messages.json.xz").read_bytes()
+        packed = (_FOLDER / "messages.json.xz").read_bytes()
         found: dict[str, Any] = orjson.loads(lzma.decompress(packed))
         return found
 
