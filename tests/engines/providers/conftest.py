@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
-import time
-import urllib.request
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -204,30 +201,9 @@ def make_lab(plane):
 @pytest.fixture(scope="session")
 def moto():
     """The address of a moto server that ends with this process."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "roadbed.engines.providers.sandbox", str(port), str(os.getpid())]
-    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as server:
+    command = [sys.executable, "-m", "roadbed.engines.providers.sandbox", str(os.getpid())]
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as server:
         try:
-            until = time.monotonic() + 20
-            while True:
-                try:
-                    socket.create_connection(("127.0.0.1", port), timeout=1).close()
-                    break
-                except OSError:
-                    assert server.poll() is None, "moto ended at once"
-                    assert time.monotonic() < until, "moto does not answer"
-                    time.sleep(0.02)
-            yield f"http://127.0.0.1:{port}"
+            yield f"http://127.0.0.1:{int(server.stdout.readline())}"
         finally:
             server.kill()
-
-
-@pytest.fixture
-def cloud_url(moto):
-    """A moto server that remembers nothing of other tests."""
-    request = urllib.request.Request(f"{moto}/moto-api/reset", method="POST")
-    with urllib.request.urlopen(request, timeout=5):
-        pass
-    return moto

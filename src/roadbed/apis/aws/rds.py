@@ -289,7 +289,7 @@ INSTANCE = Kind(
     "rds",
     "Instance",
     "instances",
-    "A database instance. Its external name is its RDS resource ID (db-…).",
+    "A database instance. Its external name is its identifier, or its RDS resource ID (db-…).",
     legacy_versions=("v1beta1", "v1beta2", "v1beta3"),
     fields=(REGION, *_SHAPE, *_STORAGE, *_NETWORK, *_CARE, *_REFUSED, TAGS, *_SEEN),
 )

@@ -1,6 +1,7 @@
 """The sandbox cloud: an AWS double in a process of its own, for the demonstration and for tests.
 
-It is moto's server, from the extra ``roadbed[demo]``, on a free loopback port. Nothing real is created and
+It is moto's server, from the extra ``roadbed[demo]``, on a loopback port that the child itself takes and
+tells on its standard output, so that nobody else's server can be mistaken for it. Nothing real is created and
 nothing outlives the process: the kernel ends it with its parent (PR_SET_PDEATHSIG), even after SIGKILL.
 ``start`` and ``stop`` are called by whoever owns it, once each; between them it just answers.
 """
@@ -12,10 +13,9 @@ import ctypes
 import importlib.util
 import os
 import signal
-import socket
 import sys
 import tempfile
-from asyncio.subprocess import DEVNULL, Process
+from asyncio.subprocess import DEVNULL, PIPE, Process
 from pathlib import Path
 from typing import IO
 
@@ -23,7 +23,6 @@ HOST = "127.0.0.1"
 NOTICE = "sandbox cloud: nothing real is created"
 START_TIMEOUT_S = 30.0  # moto imports a lot; usually it takes 0.7 s
 STOP_TIMEOUT_S = 5.0
-LOOK_S = 0.02
 LAST_WORDS = 2000  # bytes of its output that go into an error
 PR_SET_PDEATHSIG = 1
 
@@ -55,17 +54,14 @@ class Sandbox:
             raise SandboxError("the sandbox cloud needs moto: pip install 'roadbed[demo]'")
         if importlib.util.find_spec("flask") is None:
             raise SandboxError("moto is here without its server: pip install 'roadbed[demo]'")
-        port = _free_port()
-        parent = os.getpid()
         self._output = tempfile.TemporaryFile(prefix="roadbed-sandbox-")  # noqa: SIM115 - lives as long as the process
         self._process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
             "roadbed.engines.providers.sandbox",
-            str(port),
-            str(parent),
+            str(os.getpid()),
             stdin=DEVNULL,
-            stdout=DEVNULL,
+            stdout=PIPE,
             stderr=self._output,
             # A directory of its own, so that nothing of the caller's is importable by accident.
             cwd=Path(sys.prefix),
@@ -73,7 +69,7 @@ class Sandbox:
         )
         try:
             async with asyncio.timeout(START_TIMEOUT_S):
-                await self._answering(port)
+                port = await self._port()
         except TimeoutError as error:
             await self.stop()
             raise SandboxError(f"the sandbox cloud did not answer within {START_TIMEOUT_S:.0f} s") from error
@@ -99,22 +95,13 @@ class Sandbox:
         if self._output is not None:
             self._output.close()
 
-    async def _answering(self, port: int) -> None:
-        while True:
-            process = self._process
-            if process is None or process.returncode is not None:
-                words = await process.stderr.read(LAST_WORDS) if process and process.stderr else b""
-                raise SandboxError(
-                    f"the sandbox cloud ended at once: {words.decode(errors='replace').strip()}"
-                )
-            try:
-                _, writer = await asyncio.open_connection(HOST, port)
-            except OSError:
-                await asyncio.sleep(LOOK_S)
-                continue
-            writer.close()
-            await writer.wait_closed()
-            return
+    async def _port(self) -> int:
+        """Read the port that the child listens on; the line comes once it does."""
+        process = self._process
+        line = await process.stdout.readline() if process is not None and process.stdout is not None else b""
+        if not line.strip().isdigit():
+            raise SandboxError(f"the sandbox cloud ended at once: {self._last_words()}")
+        return int(line)
 
     def _last_words(self) -> str:
         if self._output is None:
@@ -122,12 +109,6 @@ class Sandbox:
         end = self._output.seek(0, os.SEEK_END)
         self._output.seek(max(0, end - LAST_WORDS))
         return self._output.read().decode(errors="replace").strip()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
 
 
 def _environment() -> dict[str, str]:
@@ -147,15 +128,17 @@ def _end_with_parent(parent: int) -> None:
 
 def main() -> None:
     """Be the server: quiet, threaded, until killed."""
-    port, parent = int(sys.argv[1]), int(sys.argv[2])
-    _end_with_parent(parent)
+    _end_with_parent(int(sys.argv[1]))
     import logging
 
     from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
-    from werkzeug.serving import run_simple
+    from werkzeug.serving import make_server
 
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    run_simple(HOST, port, DomainDispatcherApplication(create_backend_app), threaded=True)
+    server = make_server(HOST, 0, DomainDispatcherApplication(create_backend_app), threaded=True)
+    sys.stdout.write(f"{server.port}\n")
+    sys.stdout.close()
+    server.serve_forever()
 
 
 if __name__ == "__main__":

@@ -141,7 +141,7 @@ def retry_after_s(meta: dict[str, Any]) -> float:
         try:
             until = parsedate_to_datetime(text)
             sent = parsedate_to_datetime(str(headers.get("date") or ""))
-        except ValueError:
+            seconds = (until - sent).total_seconds()
+        except (ValueError, TypeError):  # unreadable, or one of the two without a zone
             return 0.0
-        seconds = (until - sent).total_seconds()
     return min(max(seconds, 0.0), 3600.0)

@@ -1,8 +1,8 @@
 """RDS: database instances and subnet groups.
 
 An instance's identifier is the user's, or made from the object's name and uid: the same at every try, so
-that a second creation of one object collides instead of doubling. Its external name is the resource ID
-that RDS gives it, as upstream has it; the identifier is understood there too.
+that a second creation of one object collides instead of doubling. That identifier is also its external
+name. Upstream writes RDS's resource ID (db-…) there; either side understands both, and keeps what it finds.
 """
 
 from __future__ import annotations
@@ -141,7 +141,7 @@ class InstanceAdapter:
         }
         readiness, message = _readiness(status, has_address=bool(address))
         return Found(
-            str(instance.get("DbiResourceId") or wanted.name),
+            wanted.name,
             values,
             more,
             readiness,
@@ -152,8 +152,8 @@ class InstanceAdapter:
     def create(self, aws: Aws, wanted: Wanted) -> str:
         rds = aws.client("rds")
         request = {
-            "DBInstanceIdentifier": identifier(wanted),
             **parameters(self.kind, wanted.values),
+            "DBInstanceIdentifier": identifier(wanted),
             "Tags": as_pairs({**(wanted.values.get("tags") or {}), OWNER_TAG: wanted.uid}),
         }
         for name in _MODIFY_ONLY:
@@ -163,7 +163,7 @@ class InstanceAdapter:
         if password := wanted.secrets.get("password"):
             request["MasterUserPassword"] = password
         try:
-            instance = rds.create_db_instance(**request)["DBInstance"]
+            rds.create_db_instance(**request)
         except rds.exceptions.ClientError as error:
             if code_of(error) != "DBInstanceAlreadyExists":
                 raise
@@ -173,7 +173,7 @@ class InstanceAdapter:
                 f"a DB instance {request['DBInstanceIdentifier']} exists already and is not this object's; set"
                 " another spec.forProvider.identifier, or take it over by annotation crossplane.io/external-name"
             ) from error
-        return str(instance.get("DbiResourceId") or instance["DBInstanceIdentifier"])
+        return str(request["DBInstanceIdentifier"])
 
     def change(self, aws: Aws, wanted: Wanted, found: Found, changes: Sequence[Change]) -> None:
         rds = aws.client("rds")
@@ -228,7 +228,7 @@ class InstanceAdapter:
         instance = _instance(aws.client("rds"), identifier(wanted))
         if instance is None or by_name(instance.get("TagList") or ()).get(OWNER_TAG) != wanted.uid:
             return ""
-        return str(instance.get("DbiResourceId") or instance["DBInstanceIdentifier"])
+        return str(instance["DBInstanceIdentifier"])
 
 
 def identifier(wanted: Wanted) -> str:
