@@ -26,9 +26,9 @@ from .words import sentence
 MOST_DEPTH = 8
 MOST_NODES = 500
 AT_ONCE = 16  # reads in flight
-_DEFINITIONS = ("Established", "Offered")
-_PACKAGES = ("Installed", "Healthy")
-_CONTROLLED = frozenset(("composite", "claim", "managed"))
+_WAITS = "cannot resolve references"  # what providers say of a resource that needs another one first
+_JUDGED = ("Established", "Offered", "Installed", "Healthy", "Ready")
+_EXPECTED = {"composite": "Ready", "claim": "Ready", "managed": "Ready", "pkg": "Healthy"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class Node:
     namespace: str
     obj: Object | None
     trouble: str = ""
-    is_controlled: bool = False
+    expected: str = ""
     children: tuple[Node, ...] = ()
 
     def walk(self, depth: int = 0) -> Iterator[tuple[int, Node]]:
@@ -69,7 +69,7 @@ class Node:
         """Why this object by itself is not well; empty where it is."""
         if self.obj is None:
             return self.trouble
-        return unreadiness(self.obj, is_controlled=self.is_controlled)
+        return unreadiness(self.obj, expected=self.expected)
 
     @property
     def cause(self) -> Node | None:
@@ -81,14 +81,16 @@ class Node:
 
     @property
     def has_failed(self) -> bool:
-        """Say whether something is wrong, rather than only not done."""
-        return self.status("Synced") == "False" or (self.obj is None and bool(self.trouble))
+        """Say whether something is wrong, rather than only not done or waiting for another."""
+        if self.obj is None:
+            return bool(self.trouble)
+        return self.status("Synced") == "False" and _WAITS not in self.own_trouble
 
 
-def unreadiness(obj: Object, *, is_controlled: bool = False) -> str:
+def unreadiness(obj: Object, *, expected: str = "") -> str:
     """Say why an object is not well; empty where it is.
 
-    ``is_controlled``: a controller is expected to say Ready, so that silence means not yet.
+    ``expected``: the condition that a controller is to set, so that its absence means not yet.
     """
     if is_terminating(obj):
         return _leaving(obj)
@@ -97,21 +99,24 @@ def unreadiness(obj: Object, *, is_controlled: bool = False) -> str:
         if found is not None and found.get("status") == "False":
             return _told(found)
     generation = metadata(obj).get("generation")
-    expected = [word for word in (*_DEFINITIONS, *_PACKAGES, "Ready") if find_condition(obj, word)]
-    for word in expected:
-        found = find_condition(obj, word) or {}
+    for word in _JUDGED:
+        found = find_condition(obj, word)
+        if found is None:
+            continue
         if found.get("status") != "True":
             return _told(found)
         if found.get("observedGeneration", generation) != generation:
             return "its latest change has not been looked at yet"
-    if is_controlled and "Ready" not in expected:
+    if expected and find_condition(obj, expected) is None:
         return "no controller has looked at it yet"
     return ""
 
 
-def is_controlled(resource: Resource) -> bool:
-    """Say whether a controller is expected to make objects of this kind Ready."""
-    return bool(_CONTROLLED.intersection(resource.categories))
+def expected_condition(resource: Resource) -> str:
+    """Give the condition that a controller sets on objects of this kind when all is well; empty for none."""
+    if resource.gvk.kind in ("CustomResourceDefinition", "CompositeResourceDefinition"):
+        return "Established"
+    return next((_EXPECTED[each] for each in resource.categories if each in _EXPECTED), "")
 
 
 def references_of(obj: Object) -> list[dict[str, Any]]:
@@ -152,7 +157,7 @@ async def _node(reading: _Reading, resource: Resource, obj: Object, depth: int) 
         name_of(obj),
         namespace,
         obj,
-        is_controlled=is_controlled(resource) or bool(references),
+        expected=expected_condition(resource) or ("Ready" if references else ""),
         children=tuple(child for child in children if child is not None),
     )
 

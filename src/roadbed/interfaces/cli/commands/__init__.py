@@ -13,7 +13,7 @@ import typer
 
 from roadbed.interfaces.cli.invocation import Invocation
 
-from . import describe, events, get, tree, up
+from . import apply, describe, events, get, tree, up
 
 
 def command() -> Any:
@@ -30,7 +30,7 @@ def application() -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback(invoke_without_command=True)(_root)
-    for module in (up, get, describe, events, tree):
+    for module in (up, get, describe, apply, events, tree):
         module.register(app)
     return app
 
