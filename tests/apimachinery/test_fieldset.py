@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from roadbed.apimachinery import fieldset
@@ -29,11 +29,13 @@ def paths_of(node: Trie) -> frozenset[Path]:
 
 
 @given(SETS)
+@settings(max_examples=60)
 def test_a_trie_holds_exactly_the_paths_it_was_made_of(paths: frozenset[Path]) -> None:
     assert paths_of(trie_of(paths)) == paths
 
 
 @given(SETS, SETS)
+@settings(max_examples=60)
 def test_union_intersection_and_difference_are_those_of_plain_sets(
     one: frozenset[Path], other: frozenset[Path]
 ) -> None:
@@ -44,12 +46,14 @@ def test_union_intersection_and_difference_are_those_of_plain_sets(
 
 
 @given(SETS, SETS)
+@settings(max_examples=60)
 def test_without_takes_what_is_below_a_field_too(one: frozenset[Path], other: frozenset[Path]) -> None:
     left = {path for path in one if not any(path[: len(cut)] == cut for cut in other)}
     assert paths_of(fieldset.without(trie_of(one), trie_of(other))) == left
 
 
 @given(SETS, SETS)
+@settings(max_examples=60)
 def test_no_operation_changes_its_arguments(one: frozenset[Path], other: frozenset[Path]) -> None:
     left, right = trie_of(one), trie_of(other)
     for operation in (fieldset.union, fieldset.intersection, fieldset.difference, fieldset.without):
@@ -59,6 +63,7 @@ def test_no_operation_changes_its_arguments(one: frozenset[Path], other: frozens
 
 
 @given(SETS)
+@settings(max_examples=60)
 def test_every_set_passes_the_check_for_sets_from_outside(paths: frozenset[Path]) -> None:
     fieldset.check_trie(trie_of(paths))
 
