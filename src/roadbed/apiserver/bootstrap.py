@@ -123,6 +123,7 @@ def _platform_roles() -> list[Object]:
     impersonation = [
         _rule(("impersonate",), "", "users", "groups", "serviceaccounts"),
         _rule(("impersonate",), "authentication.k8s.io", "*"),  # uids and userextras of any key
+        _rule(("create",), "authentication.k8s.io", "tokenreviews"),  # people sign in with tokens of theirs
     ]
     projected = [
         _rule(READ, "catalog.roadbed.dev", "*"),

@@ -86,7 +86,7 @@ def _routes(portal: Portal) -> list[BaseRoute]:
         Route("/healthz", _healthz),
         Route("/readyz", _readyz),
         Route("/static/{name}", _static),
-        Route("/signin", signin.sign_in),
+        Route("/signin", signin.sign_in, methods=["GET", "POST"]),
         *(Route(path, _signed_in(portal, page), methods=[method]) for method, path, page in pages),
     ]
 

@@ -134,7 +134,12 @@ def form_schema(schema: dict[str, Any]) -> dict[str, Any]:
     """Leave out what a person does not write: the envelope and the status."""
     hidden = {"apiVersion", "kind", "metadata", "status"}
     kept = {name: inner for name, inner in (schema.get("properties") or {}).items() if name not in hidden}
-    required = [name for name in schema.get("required") or () if name in kept]
+    # The spec is what a person fills in, so it is there even where a schema does not insist on it.
+    required = list(
+        dict.fromkeys(
+            [*(name for name in schema.get("required") or () if name in kept), *kept.keys() & {"spec"}]
+        )
+    )
     return {**schema, "properties": kept, "required": required}
 
 

@@ -20,6 +20,7 @@ from .sessions import COOKIE, Session, Sessions
 from .settings import WebSettings
 
 MOST_BODY_BYTES = 3 * 1024 * 1024  # as the API server takes; a form is at most one object
+SIGN_IN = "/signin"  # the one form that nobody signed in can send; its origin must be ours
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 _HEADERS = {
@@ -67,7 +68,7 @@ class Guard:
             session = self._session(headers)
             scope.setdefault("state", {})["session"] = session
             if scope["method"] not in SAFE_METHODS:
-                receive = await self._check_write(headers, session, receive)
+                receive = await self._check_write(headers, scope["path"], session, receive)
         except _Refusal as refusal:
             await PlainTextResponse(refusal.message + "\n", refusal.status)(scope, receive, guarded)
             return
@@ -88,7 +89,9 @@ class Guard:
         except (CookieError, ValueError, KeyError):
             return None  # a mangled cookie is no cookie
 
-    async def _check_write(self, headers: Headers, session: Session | None, receive: Receive) -> Receive:
+    async def _check_write(
+        self, headers: Headers, path: str, session: Session | None, receive: Receive
+    ) -> Receive:
         origin = headers.get("origin")
         if origin is not None and origin not in self._origins:
             raise _Refusal(403, f"a form of {origin!r} cannot act here; open the portal itself and try again")
@@ -97,6 +100,10 @@ class Guard:
                 403, "a form of another site cannot act here; open the portal itself and try again"
             )
         body = await self._body(receive)
+        if path == SIGN_IN:
+            if origin is None:
+                raise _Refusal(403, "signing in takes a browser that says where its form comes from")
+            return _replay(body, receive)
         token = headers.get("x-csrf-token") or _field(headers, body, "csrf")
         if session is None:
             raise _Refusal(401, "not signed in, or no longer; open the portal and sign in again")

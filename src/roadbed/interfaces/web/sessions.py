@@ -57,7 +57,12 @@ class Sessions:
         now = self._settings.now()
         if found is None or found[1] <= now:
             return None
-        return Session(secrets.token_urlsafe(16), found[0], now + timedelta(seconds=self._settings.session_s))
+        return self.open(found[0])
+
+    def open(self, user: User) -> Session:
+        """Open a session for somebody whose identity is certain."""
+        expires = self._settings.now() + timedelta(seconds=self._settings.session_s)
+        return Session(secrets.token_urlsafe(16), user, expires)
 
     def cookie_of(self, session: Session) -> str:
         """Give the signed text that ``read`` takes back."""

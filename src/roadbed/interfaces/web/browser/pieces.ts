@@ -55,6 +55,13 @@ export function startPieces(): void {
     const dialog = (event.target as Element).querySelector?.("dialog[data-auto-open]");
     if (dialog instanceof HTMLDialogElement && !dialog.open) dialog.showModal();
   });
+  // A form's YAML is never replaced under the hands of somebody who is typing in it.
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    const { target } = (event as CustomEvent).detail as { target: Element };
+    if (target.id === "yaml" && target === document.activeElement) {
+      (event as CustomEvent).detail.shouldSwap = false;
+    }
+  });
   // Deleting needs the name; the button says so by waking up.
   document.addEventListener("input", (event) => {
     const input = event.target as HTMLInputElement;

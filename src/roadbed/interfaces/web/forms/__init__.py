@@ -4,7 +4,7 @@ Everything here is a pure function of JSON; HTML, requests and the API server ar
 """
 
 from .model import Alternative, Field, build
-from .placing import place
+from .placing import in_words, place
 from .reading import initial, inputs_of, read
 
-__all__ = ["Alternative", "Field", "build", "initial", "inputs_of", "place", "read"]
+__all__ = ["Alternative", "Field", "build", "in_words", "initial", "inputs_of", "place", "read"]

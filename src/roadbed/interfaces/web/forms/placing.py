@@ -26,10 +26,19 @@ def place(root: Field, causes: Iterable[Cause]) -> list[str]:
         if home is None or home.path == "":
             homeless.append(f"{cause.field}: {cause.message}" if cause.field else cause.message)
             continue
-        message = f"{below}: {cause.message}" if below else cause.message
+        said = in_words(cause)
+        message = f"{below}: {said}" if below else said
         if message not in home.errors:
             home.errors.append(message)
     return homeless
+
+
+def in_words(cause: Cause) -> str:
+    """Leave out of a message what its place already says: the path, and the value that stands in the input."""
+    if cause.message.startswith("Required value"):
+        return "This is required."
+    _, found, rest = cause.message.partition(f"{cause.field} in body ")
+    return rest[:1].upper() + rest[1:] if found else cause.message
 
 
 def has_errors(made: Field) -> bool:

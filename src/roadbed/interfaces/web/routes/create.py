@@ -166,9 +166,9 @@ def _place(draft: Draft, error: ApiError) -> None:
     rest: list[Cause] = []
     for cause in error.causes:
         if cause.field in ("metadata.name", "metadata.generateName"):
-            draft.at_name.append(cause.message)
+            draft.at_name.append(forms.in_words(cause))
         elif cause.field == "metadata.namespace":
-            draft.at_namespace.append(cause.message)
+            draft.at_namespace.append(forms.in_words(cause))
         else:
             rest.append(cause)
     draft.homeless += forms.place(draft.root, rest)
