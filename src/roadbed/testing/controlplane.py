@@ -9,13 +9,14 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TypeVar
 
 from roadbed.apimachinery.objects import gvk_of
 from roadbed.apimachinery.request import Object, User
 from roadbed.apis import load_crds
-from roadbed.apiserver import Access, ApiServer
-from roadbed.client import Client
+from roadbed.apiserver import Access, ApiServer, Listener
+from roadbed.client import Client, Login, write_kubeconfig
 from roadbed.controller import Clock, Manager, Recorder, SystemClock
 from roadbed.plugins import EngineContext, Plugins
 from roadbed.storage import Storage, open_storage
@@ -30,6 +31,7 @@ class ControlPlane:
     """A running control plane; ``client`` is its administrator's."""
 
     server: ApiServer
+    access: Access
     storage: Storage
     client: Client
     manager: Manager
@@ -75,7 +77,7 @@ async def control_plane(
         await server.start()
         admin = Client(server.local(ADMIN), field_manager="test")
         async with Manager(Client(server.local(User("system:engine:core")))) as manager:
-            plane = ControlPlane(server, store, admin, manager, clock)
+            plane = ControlPlane(server, access, store, admin, manager, clock)
             _start(plane, plugins)
             yield plane
     finally:
@@ -106,6 +108,22 @@ def _start(plane: ControlPlane, plugins: Sequence[str]) -> None:
         plane.server.add_reviewer(reviewer)
     for controller in loaded.controllers():
         plane.manager.start(controller)
+
+
+@asynccontextmanager
+async def serving(plane: ControlPlane, folder: Path) -> AsyncIterator[Path]:
+    """Serve a control plane over TLS on a free loopback port; gives the administrator's kubeconfig."""
+    certificates = plane.access.certificates
+    listener = Listener(plane.server.asgi, host="127.0.0.1", port=0, tls=certificates.server_context())
+    await listener.start()
+    try:
+        path = folder / "kubeconfig"
+        server = f"https://127.0.0.1:{listener.port}"
+        login = Login(server, certificates.ca_pem, certificates.admin_pem, certificates.admin_key_pem)
+        write_kubeconfig(path, login)
+        yield path
+    finally:
+        await listener.stop()
 
 
 async def eventually(ask: Callable[[], Awaitable[T]], *, within_s: float = 5.0) -> T:
