@@ -17,6 +17,7 @@ from functools import cache
 from typing import Any
 
 import orjson
+
 from roadbed.apimachinery.errors import BadRequestError
 from roadbed.apimachinery.gvk import GVK
 from roadbed.apimachinery.request import Object
@@ -52,7 +53,9 @@ def decode(body: bytes) -> Object:
         raise BadRequestError("cannot read the body as protobuf: it does not start with the prefix k8s\\x00")
     try:
         return _decode(body[len(_MAGIC) :])
-    except (DecodeError, ValueError, OverflowError, RecursionError) as error:
+    except DecodeError as error:
+        raise BadRequestError("cannot read the body as protobuf: it is damaged; send JSON instead") from error
+    except (ValueError, OverflowError, RecursionError) as error:
         raise BadRequestError(
             f"cannot read the body as protobuf: {_reason(error)}; send JSON instead"
         ) from error
