@@ -49,6 +49,31 @@ def test_a_reference_beside_other_members_counts_both():
     assert "a" in node.properties
 
 
+def test_recursion_closes_through_references_that_have_a_default_beside_them():
+    """The published schema of CRDs is written so, and holds itself."""
+    kid = {"allOf": [{"$ref": "t"}], "default": {}}
+    tree = {"type": "object", "properties": {"kids": {"type": "array", "items": kid}}}
+    node = compile_node({"$ref": "t"}, lambda _: tree)
+    below = node.properties["kids"].items
+    assert below.default == {}
+    assert below.properties["kids"].items is below
+
+
+def test_a_built_in_definition_without_members_hides_any_value():
+    """RawExtension, JSON, JSONSchemaPropsOrArray: pruning what they hold would empty every CRD."""
+    schema = Schema.compile(
+        {"type": "object", "properties": {"raw": {"$ref": "raw"}}}, resolve=lambda _: {"type": "object"}
+    )
+    assert schema.unknown_fields({"raw": {"any": {"thing": 1}}, "other": 1}) == ["other"]
+
+
+def test_a_schema_nested_without_end_is_refused():
+    with pytest.raises(ValueError, match="nested deeper than 100"):
+        compile_node(
+            {"$ref": "t"}, lambda _: {"type": "array", "items": {"allOf": [{"$ref": "t"}], "default": []}}
+        )
+
+
 def test_a_reference_that_nothing_resolves_is_refused():
     with pytest.raises(ValueError, match="'#/x'"):
         compile_node({"$ref": "#/x"})

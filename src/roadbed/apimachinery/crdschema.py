@@ -15,13 +15,12 @@ from . import marks
 from .causes import forbidden, invalid_value, not_supported, required
 from .defaulting import copy_json
 from .errors import BadRequestError, Cause
-from .nodes import compile_node
+from .nodes import MAX_DEPTH, compile_node
 from .pruning import prune_value
 from .validation import validate_value
 
 Raw = Mapping[str, Any]
 
-MAX_DEPTH: Final = 200
 _TYPES: Final = ("array", "boolean", "integer", "number", "object", "string")
 _UNSUPPORTED: Final = (
     "id", "additionalItems", "patternProperties", "definitions", "dependencies", "$ref",

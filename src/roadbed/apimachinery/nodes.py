@@ -17,7 +17,7 @@ from typing import Any, Final
 
 Resolver = Callable[[str], Mapping[str, Any]]
 
-MAX_DEPTH: Final = 500  # far above any real schema; a cyclic Python dict must not recurse for ever
+MAX_DEPTH: Final = 100  # twice any real schema; compiling takes several frames a level
 
 _NO_MEMBERS: Final[Mapping[str, Any]] = MappingProxyType({})
 
@@ -110,7 +110,7 @@ def compile_node(openapi: Mapping[str, Any], resolve: Resolver | None = None) ->
     """Compile one schema and all below it; ``resolve`` gives the schema that a ``$ref`` names.
 
     Raises:
-        ValueError: a ``$ref`` without ``resolve``, or a schema nested deeper than 500.
+        ValueError: a ``$ref`` without ``resolve``, or a schema nested deeper than 100.
     """
     return _Compiler(resolve).compile(openapi, 0)
 
@@ -120,7 +120,7 @@ class _Compiler:
 
     def __init__(self, resolve: Resolver | None) -> None:
         self._resolve = resolve
-        self._by_ref: dict[str, Node] = {}
+        self._known: dict[tuple[str, int], Node] = {}
 
     def compile(self, schema: Mapping[str, Any], depth: int) -> Node:
         if depth > MAX_DEPTH:
@@ -128,22 +128,26 @@ class _Compiler:
         reference, beside = _reference(schema)
         if not reference:
             return Node(**self._members(schema, depth))
-        if beside:
-            # Published built-ins say {"allOf": [{"$ref": …}], "default": {}}: both count.
-            return Node(**self._members({**self._target(reference), **beside}, depth))
-        known = self._by_ref.get(reference)
+        # A bare reference is one node wherever it stands; one with a default beside it is a node per place.
+        key = (reference, id(schema) if beside else 0)
+        known = self._known.get(key)
         if known is not None:
             return known
         # The empty node is known before its members are compiled, and filled afterwards.
         node: Node = object.__new__(Node)
-        self._by_ref[reference] = node
-        Node.__init__(node, **self._members(self._target(reference), depth))
+        self._known[key] = node
+        # Published built-ins say {"allOf": [{"$ref": …}], "default": {}}: both count.
+        Node.__init__(node, **self._members({**self._target(reference), **beside}, depth))
         return node
 
     def _target(self, reference: str) -> Mapping[str, Any]:
         if self._resolve is None:
             raise ValueError(f"schema refers to {reference!r}, and nothing resolves references here")
-        return self._resolve(reference)
+        target = self._resolve(reference)
+        if target.get("type", "object") != "object" or not _OPAQUE_UNLESS.isdisjoint(target):
+            return target
+        # A built-in definition without members (RawExtension, JSON, JSONSchemaPropsOrArray) hides any value.
+        return {**target, "x-kubernetes-preserve-unknown-fields": True}
 
     def _members(self, schema: Mapping[str, Any], depth: int) -> dict[str, Any]:
         def one(member: str) -> Node | None:
@@ -198,6 +202,11 @@ class _Compiler:
             or any(_holds(node, "holds_marks") for node in below),
             "source": schema,
         }
+
+
+_OPAQUE_UNLESS: Final = frozenset(
+    ("properties", "additionalProperties", "items", "allOf", "oneOf", "anyOf", "$ref", "format")
+)
 
 
 def _holds(node: Node, flag: str) -> bool:
