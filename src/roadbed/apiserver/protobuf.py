@@ -74,11 +74,7 @@ def _decode(body: bytes) -> Object:
 def _reason(error: Exception) -> str:
     if isinstance(error, RecursionError):
         return "it is nested too deeply"
-    return (
-        "a text in it is not UTF-8"
-        if isinstance(error, UnicodeDecodeError)
-        else str(error) or "it is damaged"
-    )
+    return str(error) or "it is damaged"
 
 
 def _message_name(gvk: GVK) -> str:
