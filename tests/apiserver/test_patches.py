@@ -48,7 +48,7 @@ async def test_a_field_of_another_manager_conflicts_until_forced(api: Any) -> No
     await apply(api, BODY)
     other = {**BODY, "data": {"k": "w"}}
     with pytest.raises(
-        ConflictError, match='Apply failed with 1 conflict: conflict with "one": .data.k'
+        ConflictError, match=r'Apply failed with 1 conflict: conflict with "one": .data.k'
     ) as caught:
         await apply(api, other, "two")
     assert caught.value.causes[0].reason == "FieldManagerConflict"

@@ -6,7 +6,7 @@ Asked once, when the server starts. Schemas are compiled on the way; that is mos
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 from roadbed.apimachinery.gvk import Resource
@@ -18,7 +18,7 @@ from . import eventshapes
 from .builtincolumns import COLUMNS
 from .columns import PLAIN
 from .crdstrategy import CrdStrategy
-from .registry import Definition
+from .registry import Compiled, Definition
 from .strategy import (
     ConfigMapStrategy,
     EventStrategy,
@@ -56,12 +56,12 @@ def _resolve(reference: str) -> dict[str, Any]:
 
 
 @cache  # built-in schemas never change, and tests start many servers
-def _compiled(resource: Resource) -> tuple[Schema | None, Structure]:
+def _compiled(resource: Resource) -> Compiled:
     openapi = kubernetes.load().schema(resource.gvk)
     if openapi is None:
-        return None, Structure.of(None)
+        return Compiled(None, None, Structure.of(None))
     schema = Schema.compile(openapi, resolve=_resolve)
-    return schema, Structure.of(schema.root)
+    return Compiled(schema, None, Structure.of(schema.root))
 
 
 def definitions(crds: CrdStrategy) -> Iterable[Definition]:
@@ -70,13 +70,11 @@ def definitions(crds: CrdStrategy) -> Iterable[Definition]:
     for resource in kubernetes.SERVED:
         if "list" not in resource.verbs:
             continue  # a review kind: a reviewer answers it
-        schema, structure = _compiled(resource)
         is_new_event = resource == events.EVENTS
         yield Definition(
             resource=resource,
             strategy=strategies.get(resource, Strategy()),
-            schema=schema,
-            structure=structure,
+            compile=partial(_compiled, resource),
             columns=COLUMNS.get(resource, PLAIN),
             has_status="status" in resource.subresources,
             is_sealed=resource == core.SECRETS,

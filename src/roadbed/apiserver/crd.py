@@ -11,7 +11,7 @@ import asyncio
 import logging
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import orjson
@@ -26,7 +26,7 @@ from roadbed.storage.interface import Event
 from .builtincolumns import AGE
 from .columns import NAME, Column
 from .crdcolumns import column_of
-from .registry import Definition, Registry, Scale, Served
+from .registry import Compiled, Definition, Registry, Scale, Served
 from .strategy import CustomStrategy
 from .watchcache import Hub
 
@@ -37,15 +37,6 @@ CLEANUP = "customresourcecleanup.apiextensions.k8s.io"
 RETRY_S = 5.0  # instances that could not be deleted are tried again; their finalizers wake us earlier
 _VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
 _TERMINATING = "create not allowed while custom resource definition is terminating"
-
-
-@dataclass(frozen=True, slots=True)
-class Compiled:
-    """One version's schema in all the forms that requests need."""
-
-    schema: Schema
-    rules: CelRules | None
-    structure: Structure
 
 
 _COMPILED: OrderedDict[bytes, Compiled] = OrderedDict()
@@ -71,21 +62,20 @@ def compile_schema(openapi: Mapping[str, Any]) -> Compiled:
 
 def definitions(crd: Object) -> list[Definition]:
     """Give one definition for each served version of an accepted CRD."""
-    versions = crd["spec"]["versions"]
-    group = crd["spec"]["group"]
-    compiled = {each["name"]: compile_schema(_openapi(each)) for each in versions}
-    structures = {f"{group}/{name}": each.structure for name, each in compiled.items()}
-    return [_definition(crd, each, compiled[each["name"]], structures) for each in versions if each["served"]]
+    return [_definition(crd, each) for each in crd["spec"]["versions"] if each["served"]]
 
 
-def _definition(
-    crd: Object, version: Mapping[str, Any], compiled: Compiled, structures: Mapping[str, Structure]
-) -> Definition:
+def _siblings(crd: Object, name: str) -> Mapping[str, Structure]:
+    spec = crd["spec"]
+    others = (each for each in spec["versions"] if each["name"] != name)
+    return {f"{spec['group']}/{each['name']}": compile_schema(_openapi(each)).structure for each in others}
+
+
+def _definition(crd: Object, version: Mapping[str, Any]) -> Definition:
     spec = crd["spec"]
     names = spec["names"]
     subresources = version.get("subresources") or {}
     stored = next(each["name"] for each in spec["versions"] if each["storage"])
-    api_version = f"{spec['group']}/{version['name']}"
     resource = Resource(
         spec["group"],
         version["name"],
@@ -107,11 +97,9 @@ def _definition(
     return Definition(
         resource=resource,
         strategy=CustomStrategy(has_status=has_status, field_paths=field_paths),
-        schema=compiled.schema,
+        compile=partial(compile_schema, _openapi(version)),
+        siblings=partial(_siblings, crd, version["name"]),
         openapi=_openapi(version),
-        rules=compiled.rules,
-        structure=compiled.structure,
-        versions={name: each for name, each in structures.items() if name != api_version},
         columns=(NAME, *map(column_of, columns)) if columns else _DEFAULT_COLUMNS,
         list_kind=names.get("listKind", ""),
         is_custom=True,
@@ -156,6 +144,7 @@ class CrdInstaller:
         self._installed: dict[str, bytes] = {}  # CRD name → what it was installed from
         self._resources: dict[str, list[Resource]] = {}
         self._terminating: dict[str, Object] = {}
+        self._names: dict[str, dict[str, Object]] = {}  # group → CRD name → accepted names
         self._wake = asyncio.Event()
         self._watched: set[str] = set()
 
@@ -165,9 +154,14 @@ class CrdInstaller:
             self._install(orjson.loads(record.value))
         self._hub.observe(HOME, self._observe)
 
+    def names(self, group: str) -> Mapping[str, Object]:
+        """Give the accepted names of a group's definitions, by definition."""
+        return self._names.get(group, {})
+
     def _observe(self, event: Event) -> None:
         crd = orjson.loads(event.value)
         if event.is_delete:
+            self._names.get(crd["spec"]["group"], {}).pop(crd["metadata"]["name"], None)
             self._uninstall(crd["metadata"]["name"])
         else:
             self._install(crd)
@@ -177,6 +171,8 @@ class CrdInstaller:
         if crd["metadata"].get("deletionTimestamp"):
             self._terminating[name] = crd
             self._wake.set()
+        accepted = (crd.get("status") or {}).get("acceptedNames") or {}
+        self._names.setdefault(crd["spec"]["group"], {})[name] = accepted
         if not is_established(crd):
             return
         source = orjson.dumps([crd["spec"], bool(crd["metadata"].get("deletionTimestamp"))])

@@ -7,7 +7,7 @@ does, so that a stored CRD is a served CRD.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from roadbed.apimachinery.causes import forbidden, invalid_value, not_supported, required
@@ -21,8 +21,8 @@ from .crd import CLEANUP, compile_schema, is_established
 from .crdcolumns import column_of
 from .strategy import Strategy
 
-Names = Callable[[str], Iterable[Object]]
-"""Gives the stored CRDs of a group."""
+Names = Callable[[str], Mapping[str, Object]]
+"""Gives the accepted names of a group's CRDs, by CRD name."""
 
 _COLUMN_TYPES = ("integer", "number", "string", "boolean", "date")
 _SIMPLE_PATH = re.compile(r"(\.[A-Za-z_][A-Za-z0-9_-]*)+")
@@ -96,10 +96,9 @@ class CrdStrategy(Strategy):
     def _conflict(self, obj: Object) -> tuple[str, str] | None:
         names = obj["spec"]["names"]
         mine = {names.get("plural"), names.get("singular"), *(names.get("shortNames") or ())} - {None, ""}
-        for other in self._others(obj["spec"].get("group", "")):
-            if other["metadata"]["name"] == obj["metadata"].get("name"):
+        for other, taken in self._others(obj["spec"].get("group", "")).items():
+            if other == obj["metadata"].get("name"):
                 continue
-            taken = (other.get("status") or {}).get("acceptedNames") or {}
             theirs = {taken.get("plural"), taken.get("singular"), *(taken.get("shortNames") or ())}
             clash = mine & theirs
             if clash:

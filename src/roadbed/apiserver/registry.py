@@ -8,7 +8,7 @@ own, and watches on the old one end in good order, so that clients resume on the
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -41,16 +41,23 @@ class Scale:
 
 
 @dataclass(frozen=True, slots=True)
+class Compiled:
+    """A schema in all the forms that requests need."""
+
+    schema: Schema | None
+    rules: CelRules | None
+    structure: Structure
+
+
+@dataclass(frozen=True, slots=True)
 class Definition:
     """What makes a resource what it is: all that ``Served`` is built from."""
 
     resource: Resource
     strategy: Strategy
-    schema: Schema | None = None
+    compile: Callable[[], Compiled]  # asked on first use: a platform has many kinds and uses few
     openapi: Mapping[str, Any] | None = None  # a CRD's own schema; built-in kinds have theirs as data
-    rules: CelRules | None = None
-    structure: Structure | None = None
-    versions: Mapping[str, Structure] = field(default_factory=dict)
+    siblings: Callable[[], Mapping[str, Structure]] = dict  # the other versions' structures by apiVersion
     columns: tuple[Column, ...] = PLAIN
     list_kind: str = ""
     home: str = ""
@@ -72,8 +79,6 @@ class Served:
         self.definition = definition
         self.resource = resource
         self.strategy = definition.strategy
-        self.schema = definition.schema
-        self.rules = definition.rules
         self.columns = definition.columns
         self.is_custom = definition.is_custom
         self.is_sealed = definition.is_sealed
@@ -81,9 +86,6 @@ class Served:
         self.list_kind = definition.list_kind or f"{resource.kind}List"
         self.home = definition.home or f"/{resource.group or 'core'}/{resource.plural}/"
         self.storage_version = definition.storage_version or resource.api_version
-        self.managers = {
-            subresource: self._manager(subresource) for subresource in ("", "status", "scale", "finalize")
-        }
         self._hub = hub
         self._open = open_value
         self._prefix = b'{"apiVersion":"%b"' % resource.api_version.encode()
@@ -91,6 +93,26 @@ class Served:
         self._is_plain = definition.from_storage is None
         # Only a CRD's defaults change under stored objects.
         self._has_defaults = definition.is_custom and b'"default":' in orjson.dumps(definition.openapi)
+
+    @cached_property
+    def compiled(self) -> Compiled:
+        """The schema, its rules and its structure; compiled on first use."""
+        return self.definition.compile()
+
+    @cached_property
+    def managers(self) -> Mapping[str, FieldManager]:
+        """Who tracks field ownership, by subresource."""
+        return {name: self._manager(name) for name in ("", "status", "scale", "finalize")}
+
+    @property
+    def schema(self) -> Schema | None:
+        """What objects must look like; None says nothing."""
+        return self.compiled.schema
+
+    @property
+    def rules(self) -> CelRules | None:
+        """The schema's validation rules."""
+        return self.compiled.rules
 
     @cached_property
     def cache(self) -> WatchCache:
@@ -160,11 +182,11 @@ class Served:
         if subresource == "status":
             resets = [("spec",)]
         return FieldManager(
-            structure=definition.structure or Structure.of(None),
+            structure=self.compiled.structure,
             api_version=self.resource.api_version,
             subresource=subresource,
             reset=resets,
-            versions=definition.versions,
+            versions=definition.siblings(),
         )
 
 

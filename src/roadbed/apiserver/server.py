@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 import orjson
 
 from roadbed.apimachinery.admission import Admitter, Reviewer
-from roadbed.apimachinery.errors import AlreadyExistsError, ApiError, NotFoundError
+from roadbed.apimachinery.errors import ApiError, NotFoundError
 from roadbed.apimachinery.objects import gvk_of, name_of
 from roadbed.apimachinery.request import ApiRequest, Object, User
 from roadbed.apis.apiextensions import CUSTOMRESOURCEDEFINITIONS
@@ -24,7 +24,7 @@ from . import bootstrap, builtin
 from .admission import Admission
 from .asgi import HttpFace
 from .context import Call, Core
-from .crd import CLEANUP, HOME, CrdInstaller
+from .crd import CLEANUP, CrdInstaller
 from .crdstrategy import CrdStrategy
 from .dispatch import Dispatcher
 from .encryption import SealError
@@ -79,7 +79,7 @@ class ApiServer:
         self._cleaner: asyncio.Task[None] | None = None
         openapi = OpenApi(WithReviews(self._registry, lambda: self._dispatcher.reviews))
         self._http = HttpFace(self._core, self._dispatcher, authenticator, openapi, self._checks)
-        strategy = CrdStrategy(self._crds_of, self._core.now)
+        strategy = CrdStrategy(self._installer.names, self._core.now)
         for definition in builtin.definitions(strategy):
             self._registry.install(definition)
 
@@ -126,10 +126,6 @@ class ApiServer:
         """Let ``/readyz`` ask ``check``; it gives the empty string, or what is not ready yet."""
         self._checks[name] = check
 
-    def _crds_of(self, group: str) -> Iterable[Object]:
-        found = [orjson.loads(record.value) for record in self._hub.storage.scan(HOME)]
-        return [crd for crd in found if crd["spec"]["group"] == group]
-
     async def _delete_all(self, served: Served) -> None:
         request = ApiRequest.on("deletecollection", served.resource)
         await delete_collection(self._core, Call(served, SYSTEM, request))
@@ -152,13 +148,12 @@ class ApiServer:
         gvk, name = gvk_of(obj), name_of(obj)
         resource = next(each for each in self._registry.resources() if each.gvk == gvk)
         options = {"fieldManager": "roadbed"}
-        try:
+        served = self._registry.get(resource.group, resource.version, resource.plural)
+        stored = served.cache.get(name)
+        if stored is None:
             await system.call(ApiRequest.on("create", resource, body=obj, options=options))
-        except AlreadyExistsError:
-            if not updates:
-                return
-            answer = await system.call(ApiRequest.on("get", resource, name=name))
-            wanted = {**orjson.loads(answer.body), "spec": obj["spec"]}
+        elif updates:
+            wanted = {**orjson.loads(stored.value), "spec": obj["spec"]}
             await system.call(ApiRequest.on("update", resource, name=name, body=wanted, options=options))
 
 
