@@ -19,7 +19,7 @@ class Moody:
     """An AWS endpoint whose next answer is set by the test; it counts the requests."""
 
     def __init__(self):
-        self.status, self.code, self.headers, self.requests = 200, "", {}, 0
+        self.status, self.code, self.headers, self.requests, self.body = 200, "", {}, 0, ""
         moody = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -30,7 +30,7 @@ class Moody:
                     self.close_connection = True
                     self.connection.close()
                     return
-                body = XML.format(code=moody.code, text="in words").encode()
+                body = (moody.body or XML.format(code=moody.code, text="in words")).encode()
                 self.send_response_only(moody.status)
                 for name, value in moody.headers.items():
                     self.send_header(name, value)
@@ -148,6 +148,14 @@ async def test_boto_does_not_retry_by_itself(account, endpoint):
 async def test_a_change_whose_answer_is_lost_has_an_unknown_outcome(account, endpoint, status):
     endpoint.status, endpoint.code, endpoint.headers = status, "InternalError", {}
     assert type(await failure(account, changing=True)) is external.UnknownOutcomeError
+
+
+async def test_a_server_that_is_not_aws_is_told_apart(account, endpoint, monkeypatch):
+    monkeypatch.setattr(endpoint, "body", "<html>hello")
+    endpoint.status = 200
+    error = await failure(account)
+    assert type(error) is external.UnreachableError
+    assert "what answers is not AWS" in str(error)
 
 
 async def test_a_lost_answer_to_a_question_is_only_unreachable(account, endpoint):

@@ -104,9 +104,7 @@ class Account:
         except ExternalError:
             raise
         except Exception as error:
-            from botocore.exceptions import BotoCoreError, ClientError
-
-            if isinstance(error, BotoCoreError | ClientError):
+            if errors.is_aws(error):
                 raise errors.translated(error, through=self.label, changing=changing) from error
             raise
 

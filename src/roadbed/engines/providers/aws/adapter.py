@@ -56,6 +56,7 @@ class Adapter(Protocol):
 
     kind: Kind
     deterministic: bool
+    look_calls: int  # how many AWS calls one ``find`` makes, to keep the account's rate
 
     def find(self, aws: Aws, wanted: Wanted) -> Found | None:
         """Read the resource of that external name; None if it certainly does not exist."""

@@ -160,6 +160,7 @@ class AwsClient:
         self._found = None
         if wanted.name:
             region = _region(managed)
+            await self._account.bucket.take(self._adapter.look_calls - 1)
             found = await self._account.call(self._adapter.find, region, False, wanted)
             if found is not None:
                 self._found = replace(found, values={**found.values, "region": region})

@@ -25,6 +25,7 @@ class VpcAdapter:
 
     kind: Kind = next(kind for kind in KINDS if kind.kind == "VPC")
     deterministic = False
+    look_calls = 4
 
     def find(self, aws: Aws, wanted: Wanted) -> Found | None:
         ec2 = aws.client("ec2")
@@ -82,6 +83,7 @@ class SubnetAdapter:
 
     kind: Kind = next(kind for kind in KINDS if kind.kind == "Subnet")
     deterministic = False
+    look_calls = 1
 
     def find(self, aws: Aws, wanted: Wanted) -> Found | None:
         ec2 = aws.client("ec2")
@@ -146,6 +148,7 @@ class SecurityGroupAdapter:
 
     kind: Kind = next(kind for kind in KINDS if kind.kind == "SecurityGroup")
     deterministic = True
+    look_calls = 1
 
     def find(self, aws: Aws, wanted: Wanted) -> Found | None:
         ec2 = aws.client("ec2")

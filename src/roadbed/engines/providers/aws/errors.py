@@ -81,6 +81,14 @@ def code_of(error: Exception) -> str:
     return str((response.get("Error") or {}).get("Code") or "")
 
 
+def is_aws(error: Exception) -> bool:
+    """Say whether boto3 raised it; anything else is our own mistake and stays what it is."""
+    from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.parsers import ResponseParserError
+
+    return isinstance(error, BotoCoreError | ClientError | ResponseParserError)
+
+
 def translated(error: Exception, *, through: str, changing: bool) -> ExternalError:
     """Give the external error for one that boto3 raised.
 
@@ -88,6 +96,7 @@ def translated(error: Exception, *, through: str, changing: bool) -> ExternalErr
     that a lost answer leaves open whether it did.
     """
     from botocore import exceptions as boto
+    from botocore.parsers import ResponseParserError
 
     if isinstance(error, boto.ClientError):
         return _answered(error.response, through=through, operation=error.operation_name, changing=changing)
@@ -99,6 +108,9 @@ def translated(error: Exception, *, through: str, changing: bool) -> ExternalErr
         return UnreachableError(
             f"cannot reach AWS: {error}; check the network, and spec.endpoint of {through}"
         )
+    if isinstance(error, ResponseParserError):
+        text = f"what answers is not AWS: {str(error)[:200]}; check spec.endpoint of {through}"
+        return UnknownOutcomeError(text) if changing else UnreachableError(text)
     if isinstance(error, boto.BotoCoreError):
         lost = f"the connection to AWS broke before an answer came: {error}"
         return UnknownOutcomeError(lost) if changing else UnreachableError(lost)

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from roadbed.controller import Clock
 
-RATE_PER_S = 20.0  # AWS's default for describing EC2 resources is 20/s refill, 100 at once
-BURST = 100.0
+RATE_PER_S = 50.0  # across services and regions; AWS's own limits, per API and region, are 20/s and more
+BURST = 100.0  # as AWS's own bucket for describing EC2 resources
 
 
 class TokenBucket:

@@ -48,6 +48,7 @@ class SubnetGroupAdapter:
 
     kind: Kind = next(kind for kind in KINDS if kind.kind == "SubnetGroup")
     deterministic = True
+    look_calls = 2
 
     def find(self, aws: Aws, wanted: Wanted) -> Found | None:
         rds = aws.client("rds")
@@ -115,6 +116,7 @@ class InstanceAdapter:
 
     kind: Kind = next(kind for kind in KINDS if kind.kind == "Instance")
     deterministic = True
+    look_calls = 1
 
     def find(self, aws: Aws, wanted: Wanted) -> Found | None:
         instance = _instance(aws.client("rds"), wanted.name)

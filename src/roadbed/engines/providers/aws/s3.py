@@ -23,6 +23,7 @@ class BucketAdapter:
 
     kind: Kind = next(kind for kind in KINDS if kind.kind == "Bucket")
     deterministic = True
+    look_calls = 3
 
     def find(self, aws: Aws, wanted: Wanted) -> Found | None:
         s3 = aws.client("s3")
@@ -109,6 +110,7 @@ class BucketVersioningAdapter:
 
     kind: Kind = next(kind for kind in KINDS if kind.kind == "BucketVersioning")
     deterministic = True
+    look_calls = 1
 
     def find(self, aws: Aws, wanted: Wanted) -> Found | None:
         s3 = aws.client("s3")
