@@ -12,12 +12,14 @@ import inspect
 import os
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from roadbed.apimachinery.errors import BadRequestError
 
 from .invocation import Invocation
 
@@ -77,8 +79,11 @@ async def open_session(invocation: Invocation) -> AsyncIterator[Session]:
         await http.close()
 
 
-def on_server(run: Callable[..., Awaitable[int | None]]) -> Callable[..., None]:
-    """Make a command of a coroutine function whose first parameter is the ``Session``."""
+def on_server(run: Callable[..., Awaitable[int | None]], *, needs_server: bool = True) -> Callable[..., None]:
+    """Make a command of a coroutine function whose first parameter is the ``Session``.
+
+    ``needs_server`` False: the session is None where no kubeconfig can be used.
+    """
 
     @functools.wraps(run)
     def command(
@@ -89,7 +94,13 @@ def on_server(run: Callable[..., Awaitable[int | None]]) -> Callable[..., None]:
         invocation.context = context_name or invocation.context
 
         async def work() -> int | None:
-            async with open_session(invocation) as session:
+            async with AsyncExitStack() as stack:
+                try:
+                    session = await stack.enter_async_context(open_session(invocation))
+                except BadRequestError:
+                    if needs_server:
+                        raise
+                    session = None
                 return await run(session, **options)
 
         code = asyncio.run(work())

@@ -43,8 +43,14 @@ async def until_ready(client: Client, objects: Sequence[One], timeout_s: float) 
     await _all(client, objects, Wait(timeout_s, "ready"), _ready)
 
 
-async def until_gone(client: Client, objects: Sequence[tuple[One, str]], timeout_s: float) -> None:
-    """Return once every object (given with the uid that it had) is gone.
+async def until_gone(
+    client: Client,
+    objects: Sequence[tuple[One, str]],
+    timeout_s: float,
+    *,
+    told: Callable[[One], None] = lambda _: None,
+) -> None:
+    """Return once every object (given with the uid that it had) is gone; ``told`` hears of each.
 
     Raises:
         Failure: the time is over, with what holds it.
@@ -53,6 +59,7 @@ async def until_gone(client: Client, objects: Sequence[tuple[One, str]], timeout
 
     async def gone(client: Client, one: One) -> None:
         await _gone(client, one, uids[id(one)])
+        told(one)
 
     await _all(client, [one for one, _ in objects], Wait(timeout_s, "gone"), gone)
 

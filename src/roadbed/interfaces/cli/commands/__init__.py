@@ -13,7 +13,7 @@ import typer
 
 from roadbed.interfaces.cli.invocation import Invocation
 
-from . import apply, describe, events, get, tree, up
+from . import apply, delete, describe, events, get, init, kubeconfig, status, token, tree, up, version
 
 
 def command() -> Any:
@@ -30,7 +30,8 @@ def application() -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback(invoke_without_command=True)(_root)
-    for module in (up, get, describe, apply, events, tree):
+    # In the order of help: start and look first, then work, then the rest.
+    for module in (up, status, get, describe, apply, delete, tree, events, init, kubeconfig, token, version):
         module.register(app)
     return app
 

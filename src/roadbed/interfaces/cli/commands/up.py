@@ -17,6 +17,7 @@ from typing import Annotated
 import typer
 
 from roadbed.interfaces.cli.invocation import Invocation
+from roadbed.interfaces.cli.localplatform import write_addresses
 from roadbed.interfaces.cli.platform import Addresses, Platform, UpOptions
 
 
@@ -84,10 +85,15 @@ async def _run(platform: Platform) -> None:
             await asyncio.wait({starting})
             _say("stopped before it was ready")
             return
-        _say(announcement(starting.result()))
-        await asked
-        _say("stopping: what was accepted is kept … (Ctrl-C again does not wait)")
-        await platform.stop()
+        addresses = starting.result()
+        note = write_addresses(addresses)
+        try:
+            _say(announcement(addresses))
+            await asked
+            _say("stopping: what was accepted is kept … (Ctrl-C again does not wait)")
+            await platform.stop()
+        finally:
+            note.unlink(missing_ok=True)
         _say("stopped")
     finally:
         asked.cancel()
