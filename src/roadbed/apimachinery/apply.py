@@ -20,10 +20,10 @@ from . import fieldset, managedfields, merging
 from .errors import BadRequestError
 from .fieldset import Path, Trie
 from .managedfields import Conflict, Managed, Owned, Who
-from .merging import Changes
+from .merging import Changes, MisfitError
 from .objects import metadata, name_of, namespace_of
 from .request import Object
-from .structure import Structure, UnkeyedItemError
+from .structure import Structure
 
 LAST_APPLIED: Final = "kubectl.kubernetes.io/last-applied-configuration"
 MAX_ANNOTATIONS_BYTES: Final = 256 * 1024
@@ -57,6 +57,16 @@ class _FieldConflicts(Exception):  # noqa: N818 - never leaves this module
     def __init__(self, conflicts: list[Conflict]) -> None:
         super().__init__()
         self.conflicts = conflicts
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What is applied, by whom, all its fields, and those of them that can be owned."""
+
+    obj: Object
+    name: Who
+    fields: Trie
+    ownable: Trie
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +110,9 @@ class FieldManager:
             ConflictError: fields are owned by others with other values; one cause for each.
             BadRequestError: ``applied`` has managedFields, another apiVersion, or does not fit the schema.
         """
-        self._check(applied)
+        name = managedfields.who(manager, "Apply", self.api_version, self.subresource)
+        fields = self._applied_fields(applied)
+        wanted = _Wanted(applied, name, fields, fieldset.difference(fields, _NEVER_OWNED))
         try:
             managed = managedfields.decode(metadata(live or {}).get("managedFields"))
         except ValueError as error:
@@ -109,12 +121,12 @@ class FieldManager:
             managed = self._track({}, live, {}, "before-first-apply", now)
         before = live or {}
         try:
-            result, managed = self._apply(before, applied, managed, manager, force=force, now=now)
+            result, managed = self._apply(before, wanted, managed, force=force, now=now)
         except _FieldConflicts as found:
             conflicts = self._real_conflicts(found.conflicts, live, manager)
             if conflicts:
                 raise managedfields.conflict_error(conflicts) from None
-            result, managed = self._apply(before, applied, managed, manager, force=True, now=now)
+            result, managed = self._apply(before, wanted, managed, force=True, now=now)
         if manager == "kubectl":
             result = _renew_last_applied(result, applied)
         return _with_entries(result, managed)
@@ -151,32 +163,30 @@ class FieldManager:
         return managedfields.cap_updaters(left)
 
     def _apply(
-        self, live: Object, applied: Object, managed: Managed, manager: str, *, force: bool, now: str
+        self, live: Object, wanted: _Wanted, managed: Managed, *, force: bool, now: str
     ) -> tuple[Object, Managed]:
         """Merge, prune, and settle who owns what."""
         left = self._known_versions(managed, follow=True)
-        name = managedfields.who(manager, "Apply", self.api_version, self.subresource)
-        last = left.get(name)
-        fields = fieldset.without(merging.fields_of(self.structure, applied), self._reset_fields())
-        merged: Object = merging.merge(self.structure, live, applied)
-        left[name] = Owned(fields, self.api_version, "" if last is None else last.time)
-        result = merged if last is None else self._prune(merged, left, last.fields, fields)
-        changes = self._changes(live, result)
-        conflicts = self._take_over(left, changes, name, dry=not force)
-        if conflicts:
-            raise _FieldConflicts(conflicts)
-        is_changed = not merging.equal(result, live)
-        fields = fieldset.difference(fields, _NEVER_OWNED)
-        if fields:
-            left[name] = Owned(fields, self.api_version, now if is_changed else left[name].time)
-        else:
-            left.pop(name, None)
+        last = left.get(wanted.name)
+        merged: Object = merging.merge(self.structure, live, wanted.obj)
+        time = "" if last is None else last.time
+        left[wanted.name] = Owned(wanted.fields, self.api_version, time)
+        result = merged
+        if last is not None and fieldset.difference(last.fields, wanted.ownable):
+            result = self._prune(merged, left, last.fields)
+        left[wanted.name] = Owned(wanted.ownable, self.api_version, time)
+        if not merging.equal(result, live):
+            changes = self._changes(live, result)
+            conflicts = self._take_over(left, changes, wanted.name, dry=not force)
+            if conflicts:
+                raise _FieldConflicts(conflicts)
+            left[wanted.name] = Owned(wanted.ownable, self.api_version, now)
+        if not wanted.ownable:
+            del left[wanted.name]
         return result, left
 
-    def _prune(self, merged: Object, managed: Managed, last: Trie, fields: Trie) -> Object:
+    def _prune(self, merged: Object, managed: Managed, last: Trie) -> Object:
         """Drop what the manager applied before, applies no more, and nobody else owns."""
-        if not fieldset.difference(last, fields):
-            return merged
         structure = self.structure
         owned: Trie = {}
         for each in managed.values():
@@ -244,7 +254,8 @@ class FieldManager:
                     known[name] = replace(owned, fields=fields)
         return known
 
-    def _check(self, applied: Object) -> None:
+    def _applied_fields(self, applied: Object) -> Trie:
+        """Judge an applied object and give the fields that its manager will own."""
         if applied.get("apiVersion") != self.api_version:
             raise BadRequestError(
                 "Incorrect version specified in apply patch. Specified patch version: "
@@ -252,14 +263,16 @@ class FieldManager:
             )
         if metadata(applied).get("managedFields") is not None:
             raise BadRequestError("metadata.managedFields must be nil")
-        faults = merging.faults(self.structure, applied)
-        if faults:
+        try:
+            fields = merging.applied_fields_of(self.structure, applied)
+        except MisfitError as error:
+            faults = merging.faults(self.structure, applied)
             text = faults[0] if len(faults) == 1 else "errors:\n" + "\n".join(f"  {each}" for each in faults)
-            kind = f"{self.api_version}, Kind={applied.get('kind', '')}"
-            raise BadRequestError(
-                "failed to create typed patch object "
-                f"({namespace_of(applied)}/{name_of(applied)}; {kind}): {text}"
+            what = (
+                f"{namespace_of(applied)}/{name_of(applied)}; {self.api_version}, Kind={applied.get('kind')}"
             )
+            raise BadRequestError(f"failed to create typed patch object ({what}): {text}") from error
+        return fieldset.without(fields, self._reset_fields())
 
     def _real_conflicts(self, conflicts: list[Conflict], live: Object | None, manager: str) -> list[Conflict]:
         """Leave out what client-side apply wrote last, when it is kubectl that moves to server-side."""
@@ -275,7 +288,7 @@ class FieldManager:
             if not isinstance(applied, dict) or applied.get("apiVersion") != self.api_version:
                 return {}
             fields = merging.fields_of(self.structure, applied)
-        except (orjson.JSONDecodeError, UnkeyedItemError):
+        except orjson.JSONDecodeError:
             return {}
         for each in merging.compare(self.structure, applied, live):
             fields = fieldset.difference(fields, each)

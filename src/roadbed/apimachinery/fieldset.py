@@ -92,6 +92,8 @@ def _intersection(one: Trie, other: Trie) -> Trie | None:
 
 def difference(one: Trie, other: Trie) -> Trie:
     """Give the set of the fields in ``one`` that are not in ``other``; a parent does not take its children."""
+    if one == other:
+        return {}
     return (_difference(one, other) or {}) if one and other else one
 
 

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from .fieldset import LEAF, SELF, Trie, is_member, text_of, with_self
-from .structure import Structure, UnkeyedItemError
+from .structure import DEDUCED, Structure, UnkeyedItemError
 
 
 class Changes(NamedTuple):
@@ -43,42 +43,89 @@ def _same_kinds(one: Any, other: Any) -> bool:
     return isinstance(one, bool) == isinstance(other, bool)
 
 
+class MisfitError(ValueError):
+    """An applied value does not fit its type; ``faults`` tells where."""
+
+
 def fields_of(structure: Structure, value: Any) -> Trie:
     """Give the fields that a manager owns who applies this value: its leaves, list items, empty maps."""
-    return _fields_of(structure, value) or {}
+    return _fields_of(structure, value, is_strict=False) or {}
 
 
-def _fields_of(structure: Structure, value: Any) -> Trie | None:
-    kind = structure.kind_of(value)
-    if kind == "scalar":
-        return LEAF
-    if kind == "map":
+def applied_fields_of(structure: Structure, value: Any) -> Trie:
+    """Give the same for a value that comes from outside.
+
+    Raises:
+        MisfitError: the value does not fit its type.
+    """
+    return _fields_of(structure, value, is_strict=True) or {}
+
+
+def _fields_of(structure: Structure, value: Any, *, is_strict: bool) -> Trie | None:
+    kind = type(value)
+    if kind is dict and structure.is_map:
         if structure.is_map_atomic:
-            return LEAF
-        return _fields_of_map(structure, value) if value else None
-    if structure.is_list_atomic:
-        return LEAF
-    return _fields_of_list(structure, value) if value else None
+            return _whole(structure, value, is_strict=is_strict)
+        return _fields_of_map(structure, value, is_strict=is_strict) if value else None
+    if kind is list and structure.is_list:
+        if structure.is_list_atomic:
+            return _whole(structure, value, is_strict=is_strict)
+        return _fields_of_list(structure, value, is_strict=is_strict) if value else None
+    if value is None:
+        is_leaf = (
+            structure.is_map_atomic if structure.is_map else structure.scalar or structure.is_list_atomic
+        )
+        return LEAF if is_leaf else None
+    if is_strict and kind not in structure.fits:
+        raise MisfitError
+    return LEAF
 
 
-def _fields_of_map(structure: Structure, value: dict[str, Any]) -> Trie | None:
+def _whole(structure: Structure, value: Any, *, is_strict: bool) -> Trie:
+    if is_strict and faults(structure, value):
+        raise MisfitError
+    return LEAF
+
+
+def _fields_of_map(structure: Structure, value: dict[str, Any], *, is_strict: bool) -> Trie | None:
     declared = structure.fields
     found: Trie = {}
     for name, each in value.items():
-        element, child = structure.child(name)
-        below = _fields_of(child, each)
-        if each is None or each == {} or name not in declared:
+        known = declared.get(name)
+        if known is None:
+            if is_strict and structure.element is None:
+                raise MisfitError
+            below = _fields_of(structure.element or DEDUCED, each, is_strict=is_strict)
+            found["f:" + name] = with_self(below)
+            continue
+        element, child = known
+        if type(each) in child.fits:
+            found[element] = LEAF
+            continue
+        below = _fields_of(child, each, is_strict=is_strict)
+        if each is None or each == {}:
             found[element] = with_self(below)
         elif below is not None:
             found[element] = below
     return found or None
 
 
-def _fields_of_list(structure: Structure, value: list[Any]) -> Trie | None:
+def _fields_of_list(structure: Structure, value: list[Any], *, is_strict: bool) -> Trie | None:
     found: Trie = {}
-    for element, items in _by_element(structure, value).items():
-        # Items with the same key can't be told apart, so they are owned as one.
-        found[element] = LEAF if len(items) > 1 else with_self(_fields_of(structure.items, items[0]))
+    items_type = structure.items
+    for item in value:
+        try:
+            element = structure.item_element(item)
+        except UnkeyedItemError:
+            if is_strict:
+                raise MisfitError from None
+            return LEAF
+        if element not in found:
+            found[element] = with_self(_fields_of(items_type, item, is_strict=is_strict))
+        elif is_strict:
+            raise MisfitError
+        else:
+            found[element] = LEAF  # items with the same key can't be told apart, so they are owned as one
     return found or None
 
 
@@ -227,6 +274,8 @@ def _by_element(structure: Structure, items: Sequence[Any]) -> dict[str, list[An
 
 def merge(structure: Structure, live: Any, applied: Any) -> Any:
     """Lay an applied value over a live one; neither is absent."""
+    if live == applied:
+        return applied  # not the live one: Python takes 1 for true
     kind = structure.kind_of(applied)
     if structure.kind_of(live) != kind and live is not None and applied is not None:
         return applied

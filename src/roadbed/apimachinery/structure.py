@@ -9,6 +9,7 @@ Source: https://kubernetes.io/docs/reference/using-api/server-side-apply/#merge-
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from typing import Any, Literal, Protocol
 
@@ -48,6 +49,15 @@ class SchemaNode(Protocol):
     def default(self) -> Any: ...
 
 
+_FITS: dict[str, frozenset[type]] = {
+    "": frozenset(),
+    "numeric": frozenset((int, float)),
+    "string": frozenset((str,)),
+    "boolean": frozenset((bool,)),
+    "untyped": frozenset((int, float, str, bool)),
+}
+
+
 class UnkeyedItemError(ValueError):
     """An item of an associative list has nothing by which to tell it from its neighbours."""
 
@@ -57,7 +67,7 @@ class Structure:
 
     ``fields`` are the declared members, each with its path element; ``element`` types all other members of
     a map (None: there may be none). ``keys`` is empty for a list that is a set. ``is_present`` marks the
-    structs of built-in kinds that are never absent, only empty.
+    structs of built-in kinds that are never absent, only empty. ``fits`` are the Python types of the scalars that may stand here.
     """
 
     __slots__ = (
@@ -66,6 +76,7 @@ class Structure:
         "_preserve",
         "element",
         "fields",
+        "fits",
         "is_list",
         "is_list_atomic",
         "is_map",
@@ -77,6 +88,7 @@ class Structure:
     )
 
     scalar: str
+    fits: frozenset[type]
     is_map: bool
     is_map_atomic: bool
     is_list: bool
@@ -93,6 +105,7 @@ class Structure:
         self._preserve = preserve or (node is not None and node.preserve_unknown)
         kind = "" if node is None or node.int_or_string else node.type
         self.scalar = _scalar_of(node, builtin=builtin) if kind not in ("object", "array") else ""
+        self.fits = _FITS[self.scalar]
         self.is_map = kind in ("", "object")
         self.is_list = kind in ("", "array")
         self.is_map_atomic = node is not None and node.map_type == "atomic"
@@ -169,9 +182,11 @@ class Structure:
         if not self.keys:
             if item is None or isinstance(item, dict | list):
                 raise UnkeyedItemError("associative list without keys has an element that is no scalar")
-            return element_of("v", _plain_number(item))
+            return _text_element(item) if type(item) is str else element_of("v", _plain_number(item))
         if not isinstance(item, dict):
             raise UnkeyedItemError("associative list with keys may not have non-map elements")
+        if len(self.keys) == 1 and type(item.get(self.keys[0])) is str:
+            return _key_element(self.keys[0], item[self.keys[0]])
         found = {}
         for key in self.keys:
             value = item[key] if key in item else self._key_default(key)
@@ -190,6 +205,17 @@ class Structure:
         node = None if declared is None else declared[1]._node  # noqa: SLF001 - same class
         default = None if node is None else node.default
         return default if isinstance(default, str | int | float) else None
+
+
+@functools.lru_cache(maxsize=8192)
+def _key_element(key: str, value: str) -> str:
+    """Give the element of an item with one key, which most lists have; names come again and again."""
+    return element_of("k", {key: value})
+
+
+@functools.lru_cache(maxsize=8192)
+def _text_element(value: str) -> str:
+    return element_of("v", value)
 
 
 def _plain_number(value: Any) -> Any:
@@ -222,12 +248,13 @@ def _list_merge(node: SchemaNode | None) -> tuple[bool, tuple[str, ...]]:
 def _plain(scalar: str) -> Structure:
     structure = Structure(None)
     structure.scalar, structure.is_map, structure.is_list = scalar, False, False
+    structure.fits = _FITS[scalar]
     return structure
 
 
 def _map_of(fields: Mapping[str, Structure], element: Structure | None = None) -> Structure:
     structure = Structure(None)
-    structure.scalar, structure.is_list = "", False
+    structure.scalar, structure.fits, structure.is_list = "", _FITS[""], False
     structure.fields = {name: ("f:" + name, each) for name, each in fields.items()}
     structure.element = element
     return structure
@@ -235,7 +262,8 @@ def _map_of(fields: Mapping[str, Structure], element: Structure | None = None) -
 
 def _list_of(items: Structure, *keys: str) -> Structure:
     structure = Structure(None)
-    structure.scalar, structure.is_map, structure.is_list_atomic = "", False, False
+    structure.scalar, structure.fits = "", _FITS[""]
+    structure.is_map, structure.is_list_atomic = False, False
     structure.keys, structure.items = keys, items
     return structure
 
