@@ -4,12 +4,14 @@ BIN := $(VENV)/bin
 PYTEST := $(BIN)/pytest
 WORKERS ?= 2
 
+BROWSER := $(shell find src/roadbed/interfaces/web/browser -type f -not -path '*/node_modules/*')
+
 .PHONY: install up unit test check bench format lint types imports lock
 
 install: $(VENV)/.installed
 
 # --no-build-isolation: the build requirements are in the lock too, so nothing unpinned is fetched.
-$(VENV)/.installed: requirements.lock pyproject.toml
+$(VENV)/.installed: requirements.lock pyproject.toml hatch_build.py $(BROWSER)
 	@test -x $(BIN)/python || python3 -m venv $(VENV)
 	@$(BIN)/pip install --quiet --require-hashes --requirement requirements.lock
 	@$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
