@@ -1,8 +1,8 @@
 """The API server: Kubernetes API semantics over a ``Storage``, for HTTP clients and in process.
 
 ``app`` makes one, adds reviewers and admitters, starts it, hands ``asgi`` to a ``Listener`` and
-``local(user)`` to every engine. Everything runs on one event loop; the server owns one task, which
-cleans up after deleted CustomResourceDefinitions. ``stop`` ends the task and every watch.
+``local(user)`` to every engine. Everything runs on one event loop; the server owns two tasks: one cleans
+up after deleted CustomResourceDefinitions, one expires events. ``stop`` ends both and every watch.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from .crd import CLEANUP, CrdInstaller
 from .crdstrategy import CrdStrategy
 from .dispatch import Dispatcher
 from .encryption import SealError
+from .expiry import sweep_forever
 from .handlers.delete import delete_collection
 from .local import LocalTransport
 from .openapi import OpenApi, WithReviews
@@ -76,7 +77,7 @@ class ApiServer:
         self._checks: dict[str, Callable[[], str]] = {"server": lambda: self._state}
         self._state = "the server has not started"
         self._dispatcher.refusal = lambda: self._state
-        self._cleaner: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
         openapi = OpenApi(WithReviews(self._registry, lambda: self._dispatcher.reviews))
         self._http = HttpFace(self._core, self._dispatcher, authenticator, openapi, self._checks)
         strategy = CrdStrategy(self._installer.names, self._core.now)
@@ -93,15 +94,19 @@ class ApiServer:
         await asyncio.gather(*(self._ensure(system, obj) for obj in bootstrap.policy()))
         await asyncio.gather(*(self._ensure(system, crd, updates=True) for crd in self._crds))
         cleaning = self._installer.clean(self._delete_all, self._release)
-        self._cleaner = asyncio.create_task(cleaning, name="crd-cleaner")
+        expiring = sweep_forever(self._core, system)
+        self._tasks = [
+            asyncio.create_task(cleaning, name="crd-cleaner"),
+            asyncio.create_task(expiring, name="event-expiry"),
+        ]
 
     async def stop(self) -> None:
         """End every watch, refuse what comes after with ServiceUnavailableError. The storage stays open."""
         self._state = "the server is stopping"
-        if self._cleaner is not None:
-            self._cleaner.cancel()
-            await asyncio.gather(self._cleaner, return_exceptions=True)
-            self._cleaner = None
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks = []
         self._hub.close()
 
     @property
