@@ -152,6 +152,9 @@ async def _node(reading: _Reading, resource: Resource, obj: Object, depth: int) 
     references = references[: max(0, reading.left)]
     reading.left -= len(references)
     children = await asyncio.gather(*(_child(reading, each, namespace, depth + 1) for each in references))
+    if is_terminating(obj):
+        # What is not there any more was deleted, not yet to be made.
+        children = [child for child in children if child is not None and child.obj is not None]
     return Node(
         shown(resource),
         name_of(obj),

@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from roadbed.apimachinery.errors import BadRequestError
+from roadbed.apimachinery.errors import ApiError, BadRequestError
 
+from .failures import from_api
 from .invocation import Invocation
 
 if TYPE_CHECKING:
@@ -103,7 +104,11 @@ def on_server(run: Callable[..., Awaitable[int | None]], *, needs_server: bool =
                     session = None
                 return await run(session, **options)
 
-        code = asyncio.run(work())
+        try:
+            code = asyncio.run(work())
+        except ApiError as error:
+            about = f"{error.kind}/{error.name}" if error.name else ""
+            raise from_api(error, f"{run.__name__} failed", about) from error
         if code:
             raise typer.Exit(code)
 

@@ -17,6 +17,7 @@ import typer
 from roadbed.interfaces.cli.session import Session, on_server
 
 if TYPE_CHECKING:
+    from roadbed.apimachinery.errors import ApiError
     from roadbed.apimachinery.gvk import Resource
     from roadbed.apimachinery.request import ApiRequest, Object
     from roadbed.interfaces.cli.selection import Target
@@ -111,10 +112,10 @@ async def _show_tables(query: Query, found: list[Target]) -> int | None:
     from roadbed.interfaces.cli.tables import Screen
 
     screen = Screen.of_stdout()
-    tables = await asyncio.gather(*(_table(query, target) for target in found))
+    several = await asyncio.gather(*(_table(query, target) for target in found))
     printed = 0
-    for target, table in zip(found, tables, strict=True):
-        if not table["rows"]:
+    for target, (table, _) in zip(found, several, strict=True):
+        if not table.get("rows"):
             continue
         sheet = _Sheet(query, target.resource, table, screen, is_prefixed=len(found) > 1)
         if printed:
@@ -122,16 +123,46 @@ async def _show_tables(query: Query, found: list[Target]) -> int | None:
         printed += 1
         for line in sheet.whole():
             sys.stdout.write(f"{line}\n")
-    if not printed:
+    errors = [error for _, failed in several for error in failed]
+    if not printed and not errors:
         _say_nothing(query, found)
-    return None
+    return _tell(errors)
 
 
-async def _table(query: Query, target: Target) -> Object:
-    http, resource = query.session.http, target.resource
-    if target.names:
-        several = [await http.table(query.request("get", resource, name=name)) for name in target.names]
-        return {**several[0], "rows": [row for table in several for row in table["rows"]]}
+async def _table(query: Query, target: Target) -> tuple[Object, list[ApiError]]:
+    """Give one kind's table, and what could not be read: the rest is worth showing."""
+    from roadbed.apimachinery.errors import ApiError
+
+    if not target.names:
+        try:
+            return await _whole_table(query, target.resource), []
+        except ApiError as error:
+            return {}, [error]
+    table: Object = {}
+    errors = []
+    for name in target.names:
+        try:
+            page = await query.session.http.table(query.request("get", target.resource, name=name))
+        except ApiError as error:
+            errors.append(error)
+            continue
+        table = {**page, "rows": [*table.get("rows", ()), *page["rows"]]}
+    return table, errors
+
+
+def _tell(errors: list[ApiError]) -> int | None:
+    """Say what could not be read; gives the exit code."""
+    from roadbed.interfaces.cli.failures import from_api
+
+    codes = []
+    for error in errors:
+        about = f"{error.kind}/{error.name}" if error.name else error.kind
+        codes.append(from_api(error, "get failed", about).show())
+    return codes[0] if codes else None
+
+
+async def _whole_table(query: Query, resource: Resource) -> Object:
+    http = query.session.http
     options = {**query.options, "limit": PAGE_SIZE}
     table = await http.table(query.request("list", resource, options=options))
     rows = table["rows"] or []
@@ -260,7 +291,7 @@ class _Following:
                 self._resource, self._names[0], self._query.place(self._resource)
             )
         query = Query(self._query.session, self._query.namespace, self._options, self._query.output)
-        table = await _table(query, Target(self._resource))
+        table = await _whole_table(query, self._resource)
         if self._query.output in ("", "wide"):
             self._sheet = _Sheet(query, self._resource, table, Screen.of_stdout(), is_prefixed=False)
             lines = self._sheet.whole()

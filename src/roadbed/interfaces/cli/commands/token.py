@@ -28,6 +28,7 @@ async def token(
     """
     from roadbed.apis.review import PORTALSESSIONS
     from roadbed.interfaces.cli.documents import form_of, rendered
+    from roadbed.interfaces.cli.localplatform import portal_of
     from roadbed.interfaces.cli.words import seconds
 
     form = form_of(output)
@@ -41,4 +42,7 @@ async def token(
         sys.stdout.write(rendered(answer, form))
         return
     sys.stdout.write(f"{answer['token']}\n")
-    sys.stderr.write(f"valid until {answer['expirationTimestamp']}\n")
+    sys.stdout.flush()
+    portal = portal_of(session.kubeconfig, session.http.server)
+    where = f"; sign in with it at {portal}/signin" if portal else ""
+    sys.stderr.write(f"valid until {answer['expirationTimestamp']}{where}\n")
