@@ -236,14 +236,19 @@ def _all_of(structure: Structure, value: Any) -> Trie | None:
         return None if structure.is_present and not value else LEAF
     if isinstance(value, list) and value and structure.is_list and not structure.is_list_atomic:
         try:
-            by_element = _by_element(structure, value)
+            return _all_of_list(structure, value)
         except UnkeyedItemError:
             return LEAF
-        found = {SELF: LEAF}
-        for element, items in by_element.items():
-            found[element] = LEAF if len(items) > 1 else _all_of(structure.items, items[0]) or LEAF
-        return found
     return LEAF
+
+
+def _all_of_list(structure: Structure, value: list[Any]) -> Trie:
+    found: Trie = {SELF: LEAF}
+    items = structure.items
+    for item in value:
+        element = structure.item_element(item)
+        found[element] = LEAF if element in found else _all_of(items, item) or LEAF
+    return found
 
 
 def _all_of_map(structure: Structure, value: dict[str, Any]) -> Trie:
@@ -256,12 +261,13 @@ def _all_of_map(structure: Structure, value: dict[str, Any]) -> Trie:
     for name, each in value.items():
         known = declared.get(name)
         path, child = known if known is not None else structure.child(name)
-        if isinstance(each, dict | list):
+        kind = type(each)
+        if kind is not dict and kind is not list:
+            found[path] = LEAF
+        else:
             below = _all_of(child, each)
             if below is not None:
                 found[path] = below
-        else:
-            found[path] = LEAF
     return found
 
 
