@@ -61,7 +61,7 @@ def _compiled(resource: Resource) -> Compiled:
     if openapi is None:
         return Compiled(None, None, Structure.of(None))
     schema = Schema.compile(openapi, resolve=_resolve)
-    return Compiled(schema, None, Structure.of(schema.root))
+    return Compiled(schema, None, Structure.of(schema.root, builtin=True))
 
 
 def definitions(crds: CrdStrategy) -> Iterable[Definition]:

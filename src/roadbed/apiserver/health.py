@@ -45,7 +45,7 @@ class Health:
         if check is None:
             return None
         wrong = check()
-        return Text(500, f"{name}: {wrong}\n".encode()) if wrong else Text(200, b"ok")
+        return Text(503, f"{name}: {wrong}\n".encode()) if wrong else Text(200, b"ok")
 
     def _all(self, *, is_verbose: bool) -> Text:
         found = {name: check() for name, check in self._checks.items()}

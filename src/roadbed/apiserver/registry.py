@@ -86,6 +86,8 @@ class Served:
         self.list_kind = definition.list_kind or f"{resource.kind}List"
         self.home = definition.home or f"/{resource.group or 'core'}/{resource.plural}/"
         self.storage_version = definition.storage_version or resource.api_version
+        # What is on its way to disk, by path: the cache need not decode what the writer has just encoded.
+        self.fresh: dict[str, tuple[bytes, Object]] = {}
         self._hub = hub
         self._open = open_value
         self._prefix = b'{"apiVersion":"%b"' % resource.api_version.encode()
@@ -169,7 +171,8 @@ class Served:
 
     def index(self, path: str, value: bytes, revision: int) -> Entry:
         """Give the cache entry of an object: its labels and selectable fields."""
-        obj = orjson.loads(value)
+        fresh = self.fresh.pop(path, None)
+        obj = fresh[1] if fresh is not None and fresh[0] is value else orjson.loads(value)
         namespace, _, name = path.rpartition("/")
         fields = {"metadata.name": name, "metadata.namespace": namespace}
         for label, names in self._field_paths:

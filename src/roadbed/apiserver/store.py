@@ -89,9 +89,11 @@ class Store:
         key = served.home + path
         encoded: list[bytes] = []
         try:
-            await self._storage.create(key, self._encoder(served, key, obj, encoded))
+            await self._storage.create(key, self._encoder(served, path, obj, encoded))
         except StorageError as error:
             _translate(error, served, path)
+        finally:
+            served.fresh.pop(path, None)
         return encoded[0]
 
     async def update(self, served: Served, path: str, obj: Object, *, expected: str) -> bytes:
@@ -102,11 +104,13 @@ class Store:
         """
         key = served.home + path
         encoded: list[bytes] = []
-        encoder = self._encoder(served, key, obj, encoded)
+        encoder = self._encoder(served, path, obj, encoded)
         try:
             await self._storage.update(key, encoder, expected=Revision(int(expected)))
         except StorageError as error:
             _translate(error, served, path)
+        finally:
+            served.fresh.pop(path, None)
         return encoded[0]
 
     async def delete(self, served: Served, path: str, obj: Object, *, expected: str) -> bytes:
@@ -117,14 +121,17 @@ class Store:
         """
         key = served.home + path
         encoded: list[bytes] = []
-        encoder = self._encoder(served, key, obj, encoded)
+        encoder = self._encoder(served, path, obj, encoded)
         try:
             await self._storage.delete(key, encoder, expected=Revision(int(expected)))
         except StorageError as error:
             _translate(error, served, path)
+        finally:
+            served.fresh.pop(path, None)
         return encoded[0]
 
-    def _encoder(self, served: Served, key: str, obj: Object, encoded: list[bytes]) -> Encode:
+    def _encoder(self, served: Served, path: str, obj: Object, encoded: list[bytes]) -> Encode:
+        key = served.home + path
         ordered = served.ordered(obj)
         _check_size(served, ordered)
         meta = ordered["metadata"]
@@ -133,6 +140,7 @@ class Store:
             meta["resourceVersion"] = str(revision)
             value = orjson.dumps(ordered)
             encoded.append(value)
+            served.fresh[path] = (value, ordered)
             stored = served.to_storage(ordered, value)
             return self._sealer.seal(stored, context=key) if served.is_sealed else stored
 
