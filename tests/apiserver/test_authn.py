@@ -206,6 +206,12 @@ def test_several_groups_and_extras_come_line_by_line(access: Access) -> None:
     assert found == User("ann", ("a,b", "c", "system:authenticated"), "7", extra)
 
 
+def test_names_beyond_ascii_are_read_as_utf8(access: Access) -> None:
+    shown = asked(impersonate_user="Žofie".encode().decode("latin-1"), impersonate_group="café")
+    assert access.authenticator.impersonated(ADMIN, shown).name == "Žofie"
+    assert access.authenticator.impersonated(ADMIN, shown).groups[0] == "café"
+
+
 @pytest.mark.parametrize(
     ("headers", "said"),
     [

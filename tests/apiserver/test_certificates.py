@@ -108,13 +108,31 @@ async def test_leaves_are_renewed_before_they_expire_and_live_contexts_serve_the
     clock.now += timedelta(days=240)
     assert not certificates.renew_if_due()
     clock.now += timedelta(days=10)
-    assert certificates.renew_if_due()
-    assert certificates.serving_pem != before
-    assert certificates.server_context() is context
-    unverified = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # to this machine's clock it is from the future
+    unverified = ssl.SSLContext(
+        ssl.PROTOCOL_TLS_CLIENT
+    )  # to this machine's clock the new one is from the future
     unverified.check_hostname, unverified.verify_mode = False, ssl.CERT_NONE
-    seen, _ = await served_certificate(certificates, unverified)
-    assert ssl.DER_cert_to_PEM_cert(seen).encode() == certificates.serving_pem
+    first, _ = await served_certificate(certificates, unverified)
+    second, _ = await served_certificate(certificates, unverified)
+    assert ssl.DER_cert_to_PEM_cert(first).encode() == before
+    assert ssl.DER_cert_to_PEM_cert(second).encode() == certificates.serving_pem != before
+    assert certificates.server_context() is context
+    assert opened(tmp_path, clock).serving_pem == certificates.serving_pem
+
+
+async def test_a_renewal_that_cannot_be_written_does_not_refuse_connections(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    clock = Clock()
+    certificates = opened(tmp_path, clock)
+    client = trusting(certificates)
+    (tmp_path / "pki/serving.key").chmod(0o644)
+    clock.now += timedelta(days=250)
+    await served_certificate(certificates, client)
+    await served_certificate(certificates, client)
+    assert [record.message for record in caplog.records if record.name.startswith("roadbed")] == [
+        "cannot renew the certificates; the present ones go on until they expire"
+    ]
 
 
 def test_half_a_ca_or_a_damaged_one_is_refused_by_name(tmp_path: Path) -> None:

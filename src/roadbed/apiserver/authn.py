@@ -155,7 +155,7 @@ class RequestAuthenticator:
         asked = [name for name in credentials.headers if name.startswith("impersonate-")]
         if not asked:
             return user
-        headers = credentials.headers
+        headers = {name: _utf8(credentials.headers[name]) for name in asked}
         groups = headers.get("impersonate-group", "")
         other = User(
             name=headers.get("impersonate-user", ""),
@@ -189,6 +189,14 @@ class RequestAuthenticator:
             attributes = Attributes("impersonate", resource="groups", name=MASTERS)
             raise forbidden(user, attributes, "only who may do everything may act as this group")
         return User(other.name, _groups(other), other.uid, other.extra)
+
+
+def _utf8(text: str) -> str:
+    """Read a header as clients mean it: HTTP hands it over as Latin-1, Go clients send UTF-8."""
+    try:
+        return text.encode("latin-1").decode()
+    except UnicodeError:
+        return text
 
 
 def _impersonations(other: User) -> list[Attributes]:

@@ -1,13 +1,15 @@
 """The certificates of one data folder: a CA, the serving certificate, the admin's client certificate.
 
-``app`` opens them at start, before anything listens, and calls ``renew_if_due`` once a day. On first start
-everything is made in ``folder/pki`` (keys mode 0600); later starts make new what is about to expire or does
-not name a host that is asked for. One TLS context lives as long as the process: it is reloaded in place, so
-new connections get a renewed certificate and open ones go on. Nothing here writes a kubeconfig.
+``app`` opens them at start, before anything listens. On first start everything is made in ``folder/pki``
+(keys mode 0600); later starts make new what is about to expire or does not name a host that is asked for. One
+TLS context lives as long as the process. It looks at every handshake whether a renewal is due, and is reloaded
+in place: the connections after that one get the renewed certificate, open ones go on. Nothing here writes a
+kubeconfig.
 """
 
 from __future__ import annotations
 
+import logging
 import ssl
 import tempfile
 from collections.abc import Sequence
@@ -24,9 +26,12 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from . import keyfiles
 from .ports import Clock
 
+logger = logging.getLogger(__name__)
+
 _CA_LIFE = timedelta(days=3650)
 _LEAF_LIFE = timedelta(days=365)
 _RENEW_AT = 1 / 3  # of a leaf's life left: time for several starts before it matters
+_RETRY = timedelta(hours=1)  # after a full disk or the like
 _BACKDATE = timedelta(minutes=5)  # a client whose clock is a little behind must not refuse us
 _LOCAL = ("127.0.0.1", "::1", "localhost", "kubernetes", "kubernetes.default.svc")
 
@@ -62,6 +67,7 @@ class Certificates:
         self._temporary: tempfile.TemporaryDirectory[str] | None = None
         self._ca = self._read("ca") or self._make("ca", _ca(self._clock()))
         self._serving, self._admin = self._leaves()
+        self._due = min(_renewal(self._serving), _renewal(self._admin))
 
     @classmethod
     def open_folder(cls, folder: Path | None, *, clock: Clock, hosts: Sequence[str] = ()) -> Certificates:
@@ -111,6 +117,7 @@ class Certificates:
             context.load_verify_locations(cadata=self.ca_pem.decode())
             context.load_cert_chain(self._folder / "serving.crt", self._folder / "serving.key")
             context.set_alpn_protocols(["http/1.1"])
+            context.sni_callback = self._on_handshake
             self._context = context
         return self._context
 
@@ -122,10 +129,21 @@ class Certificates:
         """
         before = (self.serving_pem, self.admin_pem)
         self._serving, self._admin = self._leaves()
+        self._due = min(_renewal(self._serving), _renewal(self._admin))
         is_new = before != (self.serving_pem, self.admin_pem)
         if is_new and self._context is not None:
             self._context.load_cert_chain(self._folder / "serving.crt", self._folder / "serving.key")
         return is_new
+
+    def _on_handshake(self, *_: object) -> None:
+        """Renew in time without a task of its own: a certificate only matters when somebody connects."""
+        if self._clock() < self._due:
+            return
+        try:
+            self.renew_if_due()
+        except keyfiles.KeyFileError:
+            self._due = self._clock() + _RETRY
+            logger.exception("cannot renew the certificates; the present ones go on until they expire")
 
     def issue_client(
         self, name: str, groups: Sequence[str] = (), *, life: timedelta = _LEAF_LIFE
@@ -152,10 +170,9 @@ class Certificates:
 
     def _is_good(self, pair: _Pair) -> bool:
         """Say whether a leaf is ours and has more than a third of its life left."""
-        start, end = pair.certificate.not_valid_before_utc, pair.certificate.not_valid_after_utc
         if pair.certificate.issuer != self._ca.certificate.subject:
             return False
-        return self._clock() < end - (end - start) * _RENEW_AT
+        return self._clock() < _renewal(pair)
 
     def _read(self, name: str) -> _Pair | None:
         path = self._folder / f"{name}.key"
@@ -187,6 +204,12 @@ class Certificates:
         keyfiles.write(self._folder / f"{name}.key", pair.key_pem)
         keyfiles.write(self._folder / f"{name}.crt", pair.certificate_pem, mode=0o644)
         return pair
+
+
+def _renewal(pair: _Pair) -> datetime:
+    """Give when a leaf is to be made new."""
+    start, end = pair.certificate.not_valid_before_utc, pair.certificate.not_valid_after_utc
+    return end - (end - start) * _RENEW_AT
 
 
 def _ca(now: datetime) -> _Pair:
