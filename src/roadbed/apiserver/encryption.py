@@ -1,8 +1,9 @@
 """Sealing of values at rest: AES-256-GCM, bound to the storage key they live at.
 
 The API server seals Secrets on their way to storage and opens them on their way out. A sealed value names
-its key (``k1``), so keys can rotate: the last key in the file seals, every key in it opens. Values sealed with an
-older key stay so until they are written again; a key may leave the file only after that. The key file holds one ``ID HEX`` line a key. Nothing here awaits; one instance serves the whole process.
+its key (``k1``), so keys can rotate: the last key in the file seals, every key in it opens. Values sealed with
+an older key stay so until they are written again; a key may leave the file only after that. The key file holds
+one ``ID HEX`` line a key. Nothing here awaits; one instance serves the whole process.
 """
 
 from __future__ import annotations
