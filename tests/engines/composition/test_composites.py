@@ -2,7 +2,7 @@
 
 import pytest
 
-from roadbed.apis.core import CONFIGMAPS, SERVICEACCOUNTS
+from roadbed.apis.core import CONFIGMAPS, EVENTS, SERVICEACCOUNTS
 from roadbed.engines.composition.naming import composed_manager, composed_name
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -96,6 +96,7 @@ async def test_a_steady_composite_is_not_written(space):
     ]
     settings = await space.composed(CONFIGMAPS, "settings")
     assert settings["metadata"]["resourceVersion"] == touched["metadata"]["resourceVersion"]
+    assert {event["count"] for event in await space.client.list(EVENTS, space.namespace)} == {1}
 
 
 async def test_a_paused_composite_is_left_alone_until_it_is_resumed(space):

@@ -4,9 +4,11 @@ import asyncio
 
 import pytest
 
+from roadbed.apimachinery.objects import ObjectKey
 from roadbed.apis.apiextensions import CUSTOMRESOURCEDEFINITIONS
 from roadbed.apis.core import CONFIGMAPS, SERVICEACCOUNTS
 from roadbed.apis.crossplane import COMPOSITIONS, XRDS
+from roadbed.engines.composition import pipeline
 from roadbed.testing import eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -249,3 +251,38 @@ async def test_a_fight_is_spaced_but_the_last_state_is_seen(space, monkeypatch):
         await space.patch(settings, {"data": {"image": f"evil-{number}"}})
         await asyncio.sleep(0)
     await space.until_composed(CONFIGMAPS, "settings", lambda it: it["data"]["image"] == "nginx")
+
+
+async def test_an_edit_during_a_reconcile_that_fails_for_good_is_not_lost(space, monkeypatch):
+    """A terminal failure waits for the next change; the change may come while it is still failing."""
+    run = pipeline.run
+    await space.offer()
+
+    async def fails_once(steps, observed, sources):
+        monkeypatch.setattr(pipeline, "run", run)
+        await space.patch(observed.composite.resource, {"spec": {"image": "caddy"}})
+
+        async def seen():
+            key = ObjectKey(space.namespace, "orders")
+            return space.plane.manager.informers.of(space.apps).get(key)["spec"]["image"] == "caddy"
+
+        await eventually(seen)
+        raise pipeline.PipelineError("not this time")
+
+    monkeypatch.setattr(pipeline, "run", fails_once)
+    await space.order()
+    assert (await space.composed(CONFIGMAPS, "settings"))["data"]["image"] == "caddy"
+
+
+async def test_deleting_does_not_wait_for_a_kind_that_is_gone(space):
+    await space.offer()
+    await space.order()
+    found = await space.until(Ready="True")
+    gone = {"apiVersion": f"{space.group}/v1", "kind": "Gone", "name": "x"}
+    await space.patch(found, {"metadata": {"annotations": {"crossplane.io/paused": "true"}}})
+    found = await space.until(Synced="False", saying="paused")
+    references = [*found["spec"]["crossplane"]["resourceRefs"], gone]
+    await space.patch(found, {"spec": {"crossplane": {"resourceRefs": references}}})
+    await space.client.delete(space.apps, "orders", space.namespace)
+    await space.patch(found, {"metadata": {"annotations": {"crossplane.io/paused": None}}})
+    await space.until_gone(space.apps, "orders")

@@ -14,13 +14,11 @@ composed; see docs/reference.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from roadbed.apimachinery.conditions import Condition, conditions_of
 from roadbed.apimachinery.errors import ApiError, ConflictError, NotFoundError
 from roadbed.apimachinery.gvk import GVK, Resource
 from roadbed.apimachinery.objects import (
@@ -37,16 +35,17 @@ from roadbed.apimachinery.objects import (
 )
 from roadbed.apimachinery.request import Object
 from roadbed.apis.crossplane import Annotation, Label, machinery
-from roadbed.controller import Clock, Recorder, Request, Result, TerminalError
+from roadbed.controller import Clock, Request, Result, TerminalError
 
-from . import compose, conditions, pipeline, selection
-from .functions.protocol import Ready, Severity
+from . import compose, conditions, pipeline, selection, verdicts
 from .functions.protocol import Resource as PipelineResource
 from .functions.protocol import State as PipelineState
 from .mirrors import Mirrors
 from .publishing import Publisher
 from .sources import Reader
+from .telling import Teller, responsive
 from .tracking import State, Tracker
+from .verdicts import Note
 from .writing import Applied, Writer
 
 FINALIZER = "composite.apiextensions.crossplane.io"
@@ -67,7 +66,7 @@ class Tools:
     writer: Writer
     publisher: Publisher
     tracker: Tracker
-    recorder: Recorder
+    teller: Teller
     clock: Clock
     require: Callable[[Request, list[Any]], Awaitable[None]]
     watch: Callable[[Resource], Awaitable[None]]
@@ -82,7 +81,7 @@ class _Composition:
     outcome: pipeline.Outcome
     plan: compose.Plan
     applied: Applied
-    notes: list[tuple[str, str, str]] = field(default_factory=list)  # kind, reason, message
+    notes: list[Note] = field(default_factory=list)
 
 
 class _FatalError(Exception):
@@ -103,6 +102,8 @@ class CompositeReconciler:
         """Compose, or clean up; see the module."""
         tools = self._tools
         state = tools.tracker.begin(request)
+        failure: TerminalError | None = None
+        result = Result()
         try:
             composite = await tools.reader.find(tools.composite, ObjectKey(request.namespace, request.name))
             if composite is None:
@@ -110,16 +111,22 @@ class CompositeReconciler:
                 tools.gone()
                 return Result()
             result = await self._spaced(request, composite, state)
+        except TerminalError as error:
+            failure = error
         finally:
             news = tools.tracker.finish(request)
-        return Result(requeue_after_s=0) if news else result
+        if news:  # came in meanwhile, and may be just what a failure was waiting for
+            return Result(requeue_after_s=0)
+        if failure is not None:
+            raise failure
+        return result
 
     async def _spaced(self, request: Request, composite: Object, state: State) -> Result:
         was_open = state.bucket.is_open
         wait_s = state.bucket.take(self._tools.clock.monotonic())
         if wait_s:
             if not was_open:
-                await self._say(composite, state, [conditions.throttled(state.trigger())])
+                await self._tools.teller.say(composite, state, [])
             return Result(requeue_after_s=wait_s)
         result = await self._reconcile(request, composite, state)
         if state.bucket.is_open and result.requeue_after_s is None:
@@ -128,13 +135,13 @@ class CompositeReconciler:
 
     async def _reconcile(self, request: Request, composite: Object, state: State) -> Result:
         if annotations_of(composite).get(Annotation.PAUSED) == "true":
-            await self._say(composite, state, [conditions.PAUSED, self._responsive(state)])
-            await self._tell(
-                composite,
-                state,
-                [("Normal", "ReconciliationPaused", "Reconciliation is paused via the pause annotation")],
+            await self._tools.teller.say(composite, state, [conditions.PAUSED])
+            message = "Reconciliation is paused via the pause annotation"
+            await self._tools.teller.tell(
+                composite, state, "pause", [("Normal", "ReconciliationPaused", message)]
             )
             return Result()
+        await self._tools.teller.tell(composite, state, "request", _requested(composite))
         if is_terminating(composite):
             return await self._delete(composite, state)
         try:
@@ -180,7 +187,7 @@ class CompositeReconciler:
             tools.mirrors.compositions.get(choice.name),
             tools.mirrors.revisions_of(choice.name).values(),
         )
-        notes = [("Normal", "CompositionSelection", choice.note)] if choice.note else []
+        notes: list[Note] = [("Normal", "CompositionSelection", choice.note)] if choice.note else []
         if "compositionRef" in changes:
             message = f"Successfully selected composition: {choice.name}"
             notes.append(("Normal", "SelectComposition", message))
@@ -192,7 +199,7 @@ class CompositeReconciler:
             if controller_of(composite):
                 await self._check_nesting(composite)
             composite = await tools.writer.patch(composite, patch, state)
-        await self._tell(composite, state, notes)
+        await self._tools.teller.tell(composite, state, "selection", notes)
         return composite, revision
 
     def _preparation(self, composite: Object, changes: dict[str, Any]) -> dict[str, Any]:
@@ -290,18 +297,20 @@ class CompositeReconciler:
         desired.pop("conditions", None)
         if published:
             desired["connectionDetails"] = {"lastPublishedTime": published}
-        verdict = _verdict(done)
-        changes = [*_custom(done.outcome), *verdict, self._responsive(state)]
+        verdict = verdicts.verdict(done.outcome, done.plan.composed, done.applied.refused)
+        changes = [*verdicts.custom(done.outcome), *verdict, responsive(state)]
         desired["conditions"] = conditions.merged(composite, changes, tools.clock.now())
         await tools.writer.status(composite, desired, state)
-        notes = [("Warning", "ComposeResources", message) for message in done.applied.refused.values()]
-        notes += [*done.notes, *_notes(done.outcome)]
+        notes: list[Note] = [
+            ("Warning", "ComposeResources", message) for message in done.applied.refused.values()
+        ]
+        notes += [*done.notes, *verdicts.notes(done.outcome)]
         ready = next(change for change in verdict if change.type == "Ready")
         if ready.status == "True":
             notes.append(("Normal", "ComposeResources", "Successfully composed resources"))
         elif ready.message:
             notes.append(("Normal", "ComposeResources", f"Not ready yet: {ready.message}"))
-        await self._tell(composite, state, notes)
+        await self._tools.teller.tell(composite, state, "outcome", notes)
 
     async def _delete(self, composite: Object, state: State) -> Result:
         tools = self._tools
@@ -313,7 +322,7 @@ class CompositeReconciler:
             waiting = await self._delete_composed(composite)
         if waiting:
             message = f"Waiting for composed resources to be deleted: {conditions.some_of(waiting)}"
-            await self._say(composite, state, [conditions.deleting(message), self._responsive(state)])
+            await self._tools.teller.say(composite, state, [conditions.deleting(message)])
             return Result()
         finalizers.remove(FINALIZER)
         with suppress(NotFoundError):
@@ -349,97 +358,15 @@ class CompositeReconciler:
         message: str,
         outcome: pipeline.Outcome | None = None,
     ) -> None:
-        changes = [conditions.failed(message), self._responsive(state)]
-        notes = [("Warning", reason, message)]
+        changes = [conditions.failed(message)]
+        notes: list[Note] = [("Warning", reason, message)]
         if outcome is not None:
-            changes = [*_custom(outcome), *_unseen(composite, outcome), *changes]
-            notes = [*_notes(outcome), *notes]
-        await self._say(composite, state, changes)
-        await self._tell(composite, state, notes)
-
-    async def _say(self, composite: Object, state: State, changes: list[Condition]) -> None:
-        tools = self._tools
-        current = tools.reader.cached(tools.composite, ObjectKey(namespace_of(composite), name_of(composite)))
-        if current is not None and uid_of(current) == uid_of(composite):
-            composite = current  # it may have been written since
-        merged = conditions.merged(composite, changes, tools.clock.now())
-        try:
-            await tools.writer.conditions(composite, merged, state)
-        except NotFoundError:
-            return
-
-    async def _tell(self, composite: Object, state: State, notes: list[tuple[str, str, str]]) -> None:
-        # Only what is new: a composite that is looked at often must not repeat itself.
-        fresh = [note for note in notes if state.told.get(note[1] + note[2]) is None]
-        wanted = {reason + message: kind for kind, reason, message in notes}
-        for key in [key for key in state.told if key not in wanted]:
-            del state.told[key]
-        state.told.update(wanted)
-        if fresh:
-            await asyncio.gather(
-                *(
-                    self._tools.recorder.event(
-                        composite, "Warning" if kind == "Warning" else "Normal", reason, message
-                    )
-                    for kind, reason, message in fresh
-                )
-            )
-
-    def _responsive(self, state: State) -> Condition:
-        return conditions.throttled(state.trigger()) if state.bucket.is_open else conditions.RESPONSIVE
+            changes = [*verdicts.custom(outcome), *verdicts.unseen(composite, outcome), *changes]
+            notes = [*verdicts.notes(outcome), *notes]
+        await self._tools.teller.say(composite, state, changes)
+        await self._tools.teller.tell(composite, state, "outcome", notes)
 
 
-def _verdict(done: _Composition) -> list[Condition]:
-    synced = conditions.RECONCILED
-    if done.applied.refused:
-        names = conditions.some_of(done.applied.refused)
-        detail = next(iter(done.applied.refused.values()))
-        synced = conditions.failed(f"Unsynced resources: {names}: {detail}")
-    unready = [item.name for item in done.plan.composed if not item.is_ready]
-    ready = conditions.AVAILABLE
-    if unready:
-        ready = conditions.creating(f"Unready resources: {conditions.some_of(unready)}")
-    # What the pipeline says of the composite itself goes before what its resources add up to.
-    said = done.outcome.desired.composite.ready
-    if said is Ready.TRUE:
-        ready = conditions.AVAILABLE
-    elif said is Ready.FALSE:
-        warnings = [
-            item.result.message for item in done.outcome.said if item.result.severity is Severity.WARNING
-        ]
-        ready = conditions.creating("; ".join(warnings[:1])) if warnings else conditions.CREATING
-    return [synced, ready]
-
-
-def _custom(outcome: pipeline.Outcome) -> list[Condition]:
-    statuses = {"True": "True", "False": "False"}
-    return [
-        Condition(item.type, statuses.get(item.status, "Unknown"), item.reason, item.message)  # type: ignore[arg-type]
-        for item in outcome.conditions
-        if item.type not in conditions.SYSTEM_TYPES  # those are ours to say
-    ]
-
-
-def _unseen(composite: Object, outcome: pipeline.Outcome) -> list[Condition]:
-    seen = {item.type for item in outcome.conditions} | conditions.SYSTEM_TYPES
-    message = "A fatal error occurred before the status of this condition could be determined."
-    return [
-        Condition(item["type"], "Unknown", "FatalError", message)
-        for item in conditions_of(composite)
-        if item["type"] not in seen
-    ]
-
-
-def _notes(outcome: pipeline.Outcome) -> list[tuple[str, str, str]]:
-    notes: list[tuple[str, str, str]] = []
-    for item in outcome.said:
-        reason = item.result.reason or "ComposeResources"
-        message = f'Pipeline step "{item.step}": {item.result.message}'
-        if item.result.severity is Severity.UNSPECIFIED:
-            message = (
-                f'Pipeline step "{item.step}" returned a result of unknown severity '
-                f"(assuming warning): {item.result.message}"
-            )
-        kind = "Normal" if item.result.severity is Severity.NORMAL else "Warning"
-        notes.append((kind, reason, message))
-    return notes
+def _requested(composite: Object) -> list[Note]:
+    token = annotations_of(composite).get(Annotation.RECONCILE_REQUESTED_AT)
+    return [("Normal", "ReconcileRequestHandled", f"Handling reconcile request {token}")] if token else []

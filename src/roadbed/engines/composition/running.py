@@ -29,6 +29,7 @@ from .functions.protocol import ResourceSelector
 from .mirrors import Mirrors
 from .publishing import Publisher
 from .sources import Reader
+from .telling import Teller
 from .tracking import Tracker
 from .writing import Writer
 from .xrd import scope_of
@@ -103,13 +104,14 @@ class RunningComposites:
             await self._running[name].watch(kind)
 
         reader = Reader(context.client, informers, self._functions, watch)
+        writer = Writer(context.client, resource, informers, legacy=legacy)
         tools = Tools(
             definition=name,
             composite=resource,
             legacy=legacy,
             mirrors=self._mirrors,
             reader=reader,
-            writer=Writer(context.client, resource, informers, legacy=legacy),
+            writer=writer,
             publisher=Publisher(
                 context.client,
                 context.clock,
@@ -117,7 +119,7 @@ class RunningComposites:
                 legacy=legacy,
             ),
             tracker=tracker,
-            recorder=context.recorder,
+            teller=Teller(resource, reader, writer, context.recorder, context.clock),
             clock=context.clock,
             require=partial(self._require, name, reader),
             watch=watch,

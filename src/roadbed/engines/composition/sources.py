@@ -14,7 +14,14 @@ from typing import Any
 from roadbed.apimachinery.errors import NotFoundError
 from roadbed.apimachinery.gvk import GVK
 from roadbed.apimachinery.gvk import Resource as Kind
-from roadbed.apimachinery.objects import ObjectKey, controller_of, name_of, namespace_of, uid_of
+from roadbed.apimachinery.objects import (
+    ObjectKey,
+    controller_of,
+    is_terminating,
+    name_of,
+    namespace_of,
+    uid_of,
+)
 from roadbed.apimachinery.request import Object
 from roadbed.apis.core import SECRETS
 from roadbed.client import Client
@@ -77,7 +84,12 @@ class Reader:
         for reference in references:
             if not reference.get("name"):
                 continue
-            kind = await self.kind(GVK.parse(reference["apiVersion"], reference["kind"]))
+            try:
+                kind = await self.kind(GVK.parse(reference["apiVersion"], reference["kind"]))
+            except NotFoundError:
+                if is_terminating(composite):
+                    continue  # objects go with their kind's definition: nothing is left to wait for
+                raise
             await self._watch(kind)
             namespace = namespace_of(composite) or reference.get("namespace", "")
             obj = await self.find(kind, ObjectKey(namespace if kind.namespaced else "", reference["name"]))

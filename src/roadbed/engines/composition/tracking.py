@@ -70,7 +70,7 @@ class State:
     bucket: Bucket = field(default_factory=Bucket)
     applied: dict[str, tuple[int, str]] = field(default_factory=dict)
     status: tuple[int, str] = (0, "")
-    told: dict[str, str] = field(default_factory=dict)
+    told: dict[str, tuple[tuple[str, str, str], ...]] = field(default_factory=dict)
     required: tuple[tuple[Resource, ResourceSelector], ...] = ()
     sources: deque[str] = field(default_factory=lambda: deque(maxlen=REMEMBERED_SOURCES))
     own: dict[_Mark, None] = field(default_factory=dict)
