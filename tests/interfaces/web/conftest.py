@@ -6,11 +6,11 @@ import copy
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+import pytest_asyncio
 
 from roadbed.apimachinery.gvk import Resource
 from roadbed.apimachinery.request import User
@@ -31,9 +31,16 @@ SYSTEM = User("system:apiserver", ("system:masters", "system:authenticated"))
 PORTAL = User("system:portal", ("system:authenticated",))
 
 DATABASES = Resource(
-    "platform.example.org", "v1alpha1", "databases", "Database", singular="database", categories=("composite",)
+    "platform.example.org",
+    "v1alpha1",
+    "databases",
+    "Database",
+    singular="database",
+    categories=("composite",),
 )
-BUCKETS = Resource("s3.aws.m.upbound.io", "v1beta1", "buckets", "Bucket", singular="bucket", categories=("managed",))
+BUCKETS = Resource(
+    "s3.aws.m.upbound.io", "v1beta1", "buckets", "Bucket", singular="bucket", categories=("managed",)
+)
 
 _CONDITIONS = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
 _REFERENCES = {
@@ -82,7 +89,10 @@ DATABASE_SCHEMA: dict[str, Any] = {
 }
 BUCKET_SCHEMA: dict[str, Any] = {
     "type": "object",
-    "properties": {"spec": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}, "status": _CONDITIONS},
+    "properties": {
+        "spec": {"type": "object", "x-kubernetes-preserve-unknown-fields": True},
+        "status": _CONDITIONS,
+    },
 }
 
 
@@ -163,7 +173,9 @@ class Site:
             },
         )
 
-    async def order(self, name: str, *, buckets: int = 0, spec: dict[str, Any] | None = None) -> dict[str, Any]:
+    async def order(
+        self, name: str, *, buckets: int = 0, spec: dict[str, Any] | None = None
+    ) -> dict[str, Any]:
         """Create a Database in namespace shop with composed buckets, none of them ready yet."""
         references = [
             {"apiVersion": BUCKETS.api_version, "kind": "Bucket", "name": f"{name}-{number}"}
@@ -179,10 +191,16 @@ class Site:
         """Write conditions: ``Ready="False Creating waiting"``."""
         written = []
         for kind, text in conditions.items():
-            status, reason, message = (text.split(" ", 2) + ["", ""])[:3]
+            status, reason, message = [*text.split(" ", 2), "", ""][:3]
             then = "2026-01-01T00:00:00Z"
             written.append(
-                {"type": kind, "status": status, "reason": reason, "message": message, "lastTransitionTime": then}
+                {
+                    "type": kind,
+                    "status": status,
+                    "reason": reason,
+                    "message": message,
+                    "lastTransitionTime": then,
+                }
             )
         patch = {"status": {"conditions": written}}
         await self.client.patch(resource, name, patch, namespace="shop", subresource="status")
@@ -194,13 +212,13 @@ def obj(resource: Resource, name: str, *, namespace: str = "shop", **members: An
     return {"apiVersion": resource.api_version, "kind": resource.kind, "metadata": meta, **members}
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def unchanging_crds() -> list[dict[str, Any]]:
     wanted = ("catalog.roadbed.dev", "apiextensions.crossplane.io", "pkg.crossplane.io")
     return [crd for crd in load_crds() if crd["spec"]["group"] in wanted]
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def site(unchanging_crds: list[dict[str, Any]]) -> AsyncIterator[Site]:
     storage = await open_storage("memory:")
     clock = lambda: datetime.now(UTC)  # noqa: E731
@@ -234,10 +252,3 @@ async def site(unchanging_crds: list[dict[str, Any]]) -> AsyncIterator[Site]:
     await server.stop()
     access.close()
     await storage.close()
-
-
-@pytest.fixture
-def organisation(tmp_path: Path) -> Path:
-    folder = tmp_path / "organisation"
-    folder.mkdir()
-    return folder
