@@ -1,12 +1,14 @@
-"""A control plane shared by the tests of a module, a cloud in memory for the reconciler, and moto for AWS."""
+"""A control plane shared by all tests here, a cloud in memory for the reconciler, and moto for AWS."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
@@ -17,6 +19,8 @@ from roadbed.engines.providers import external
 from roadbed.engines.providers.managed import ManagedReconciler
 from roadbed.engines.providers.pacing import Pacing
 from roadbed.testing import control_plane
+
+XML = "<Response><Errors><Error><Code>{code}</Code><Message>{text}</Message></Error></Errors></Response>"
 
 
 class SteppedClock:
@@ -180,7 +184,7 @@ class Lab:
         return "default" if self.kind.resource.namespaced else ""
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def plane():
     async with control_plane() as running:
         yield running
@@ -207,3 +211,49 @@ def moto():
             yield f"http://127.0.0.1:{int(server.stdout.readline())}"
         finally:
             server.kill()
+
+
+class Moody:
+    """An AWS endpoint whose next answer is set by the test; it counts the requests."""
+
+    def __init__(self):
+        self.status, self.code, self.headers, self.requests, self.body = 200, "", {}, 0, ""
+        moody = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self):
+                moody.requests += 1
+                self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                if moody.status == 0:
+                    self.close_connection = True
+                    self.connection.close()
+                    return
+                body = (moody.body or XML.format(code=moody.code, text="in words")).encode()
+                self.send_response_only(moody.status)
+                for name, value in moody.headers.items():
+                    self.send_header(name, value)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *args):
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
+        self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.01})
+        self.thread.start()
+
+    def close(self):
+        self.server.shutdown()
+        self.server.server_close()
+        self.thread.join()
+
+
+@pytest.fixture(scope="session")
+def endpoint():
+    """An AWS endpoint in whatever mood a test wants."""
+    server = Moody()
+    yield server
+    server.close()

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from roadbed.controller import SystemClock
-from roadbed.engines.providers.aws.accounts import Account, Aws
+from roadbed.engines.providers.aws.accounts import Account, Aws, Models
 from roadbed.engines.providers.aws.adapter import Wanted
 from roadbed.engines.providers.aws.comparison import changes
 from roadbed.engines.providers.aws.credentials import Endpoint, Keys
@@ -32,6 +32,7 @@ def account(moto):
         path_style=True,
         bucket=TokenBucket(SystemClock()),
         threads=pool,
+        models=Models(),
     )
     for service in ("ec2", "rds", "s3"):
         found.client(service, REGION)  # loading the models takes longer than a test may

@@ -1,63 +1,16 @@
 """What AWS's refusals become: a server that answers as told stands in for a cloud in trouble."""
 
-import threading
 from concurrent.futures import ThreadPoolExecutor
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
 from roadbed.controller import SystemClock
 from roadbed.engines.providers import external
-from roadbed.engines.providers.aws.accounts import Account
+from roadbed.engines.providers.aws.accounts import Account, Models
 from roadbed.engines.providers.aws.credentials import Endpoint, Keys
 from roadbed.engines.providers.aws.limits import TokenBucket
 
-XML = "<Response><Errors><Error><Code>{code}</Code><Message>{text}</Message></Error></Errors></Response>"
-
-
-class Moody:
-    """An AWS endpoint whose next answer is set by the test; it counts the requests."""
-
-    def __init__(self):
-        self.status, self.code, self.headers, self.requests, self.body = 200, "", {}, 0, ""
-        moody = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self):
-                moody.requests += 1
-                self.rfile.read(int(self.headers.get("Content-Length") or 0))
-                if moody.status == 0:
-                    self.close_connection = True
-                    self.connection.close()
-                    return
-                body = (moody.body or XML.format(code=moody.code, text="in words")).encode()
-                self.send_response_only(moody.status)
-                for name, value in moody.headers.items():
-                    self.send_header(name, value)
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, *args):
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
-        self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.01})
-        self.thread.start()
-
-    def close(self):
-        self.server.shutdown()
-        self.server.server_close()
-        self.thread.join()
-
-
-@pytest.fixture(scope="module")
-def endpoint():
-    server = Moody()
-    yield server
-    server.close()
+MODELS = Models()
 
 
 def opened(url):
@@ -69,6 +22,7 @@ def opened(url):
         path_style=True,
         bucket=TokenBucket(SystemClock()),
         threads=ThreadPoolExecutor(1),
+        models=MODELS,
     )
 
 

@@ -6,6 +6,7 @@ import boto3
 import pytest
 import pytest_asyncio
 
+from roadbed.apis.apiextensions import CUSTOMRESOURCEDEFINITIONS
 from roadbed.apis.aws import (
     BUCKET,
     BUCKET_VERSIONING,
@@ -20,7 +21,7 @@ from roadbed.apis.core import SECRETS
 from roadbed.testing import control_plane, eventually
 
 REGION = "eu-central-1"
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(30)]
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(30)]
 
 
 class Platform:
@@ -104,7 +105,7 @@ def credentials(name):
     return {"apiVersion": "v1", "kind": "Secret", "metadata": meta, "stringData": {"creds": text}}
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def platform(moto):
     plugins = ("roadbed.engines.core.plugin", "roadbed.engines.providers.plugin")
     async with control_plane(*plugins) as plane:
@@ -262,6 +263,92 @@ async def test_an_endpoint_that_is_down_is_told_and_mended_by_fixing_the_config(
     fixed = {"spec": {"endpoint": {"url": {"static": platform.url}}}}
     await platform.client.patch(CLUSTER_PROVIDER_CONFIGS, "down", fixed)
     await platform.ready(BUCKET, "patient")
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "code", "says"),
+    [
+        ("throttled", 503, "SlowDown", "AWS asks to slow down, retrying"),
+        ("stranger", 403, "InvalidAccessKeyId", "check the credentials of ClusterProviderConfig stranger"),
+        (
+            "forbidden",
+            403,
+            "AccessDenied",
+            "give the credentials of ClusterProviderConfig forbidden the right",
+        ),
+    ],
+)
+async def test_what_aws_refuses_is_told_with_a_next_step(platform, endpoint, name, status, code, says):
+    endpoint.status, endpoint.code, endpoint.headers = status, code, {}
+    await platform.plane.create(config(name, endpoint.url))
+    ref = {"kind": "ClusterProviderConfig", "name": name}
+    await platform.create(SUBNET_GROUP, name, {"subnetIds": ["subnet-1"]}, providerConfigRef=ref)
+    await platform.says(SUBNET_GROUP, name, says)
+    assert "external-create-pending" not in str(await platform.find(SUBNET_GROUP, name))
+
+
+async def test_a_changed_password_reaches_the_cloud_before_it_is_published(platform):
+    values = {
+        "engine": "mysql",
+        "instanceClass": "db.t3.micro",
+        "allocatedStorage": 20,
+        "username": "root_user",
+        "passwordSecretRef": {"name": "rotated", "key": "password"},
+        "skipFinalSnapshot": True,
+        "identifier": "rotated",
+    }
+    meta = {"name": "rotated", "namespace": "default"}
+    await platform.plane.create(
+        {"apiVersion": "v1", "kind": "Secret", "metadata": meta, "stringData": {"password": "first-password"}}
+    )
+    await platform.create(INSTANCE, "rotated", values, writeConnectionSecretToRef={"name": "rotated-out"})
+    await platform.ready(INSTANCE, "rotated")
+    patch = {"stringData": {"password": "second-password"}}
+    await platform.client.patch(SECRETS, "rotated", patch, namespace="default")
+    again = {"metadata": {"annotations": {"crossplane.io/reconcile-requested-at": "now"}}}
+    await platform.patch(INSTANCE, "rotated", again)
+
+    async def published():
+        secret = await platform.client.get(SECRETS, "rotated-out", "default")
+        return base64.b64decode(secret["data"]["password"]) == b"second-password"
+
+    await eventually(published)
+    from roadbed.apis.core import EVENTS
+
+    events = await platform.client.list(EVENTS, "default", fields="involvedObject.name=rotated")
+    assert "UpdatedExternalResource" in {event["reason"] for event in events}
+    assert "second-password" not in str(events)
+
+
+async def test_a_secret_that_lacks_the_password_is_named(platform):
+    values = {
+        "engine": "mysql",
+        "instanceClass": "db.t3.micro",
+        "passwordSecretRef": {"name": "nowhere", "key": "password"},
+    }
+    await platform.create(INSTANCE, "secretless", values)
+    await platform.says(
+        INSTANCE, "secretless", "Secret default/nowhere has no key 'password'; create it, or set"
+    )
+
+
+async def test_a_kind_whose_definition_goes_is_not_worked_on_any_more(platform):
+    name = SECURITY_GROUP.resource(legacy=True).qualified
+    assert platform.plane.manager.is_running(f"managed/{name}")
+    definition = await platform.client.get(CUSTOMRESOURCEDEFINITIONS, name)
+    await platform.client.delete(CUSTOMRESOURCEDEFINITIONS, name)
+
+    async def stopped():
+        return not platform.plane.manager.is_running(f"managed/{name}")
+
+    await eventually(stopped)
+    fresh = {key: definition[key] for key in ("apiVersion", "kind", "spec")}
+    await platform.plane.create({**fresh, "metadata": {"name": name}})
+
+    async def running():
+        return platform.plane.manager.is_running(f"managed/{name}")
+
+    await eventually(running)
 
 
 async def test_a_missing_config_wakes_its_objects_when_it_comes(platform):

@@ -113,7 +113,7 @@ def accounts(plane):
     found.release()
 
 
-@pytest.mark.asyncio(loop_scope="module")
+@pytest.mark.asyncio(loop_scope="session")
 class TestAccounts:
     async def test_an_account_is_opened_once_until_its_secret_changes(self, plane, accounts):
         await plane.create(
@@ -168,6 +168,16 @@ class TestAccounts:
         await plane.create(body)
         account = await accounts.of(using("profiled"), legacy=False)
         assert account.session().get_credentials().access_key == "OFTEAM"
+
+    async def test_accounts_share_service_models(self, plane, accounts):
+        for name in ("twin-a", "twin-b"):
+            await plane.create(secret(name, "default"), config(name, credentials=by_secret(name)))
+        one, two = [await accounts.of(using(name), legacy=False) for name in ("twin-a", "twin-b")]
+        models = [
+            account.session()._session.get_component("data_loader").load_service_model("rds", "service-2")
+            for account in (one, two)
+        ]
+        assert models[0] is models[1]
 
     async def test_roles_to_assume_are_refused(self, plane, accounts):
         await plane.create(

@@ -9,7 +9,7 @@ from roadbed.apis.core import SECRETS
 from roadbed.engines.providers import external
 from roadbed.engines.providers.managed import FINALIZER, INCOMPLETE
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 CIDR = {"forProvider": {"cidrBlock": "10.0.0.0/16"}}
 

@@ -113,13 +113,13 @@ class ManagedReconciler:
             except references.UnresolvedError as error:
                 await turn.warn("CannotResolveResourceReferences", str(error))
                 return await self._retry(turn, request, str(error))
+        # Until the cloud has answered, a better config may be what it takes.
         self.waiting.add(self._configs, request)
         try:
             external = await self._connector.connect(obj)
         except ExternalError as error:
             await turn.warn("CannotConnectToProvider", str(error))
             return await self._retry(turn, request, f"connect failed: {error}", error)
-        self.waiting.discard(self._configs, request)
         if markers.pending_since(obj) is not None and not self._kind.deterministic:
             result = await self._recover(turn, request, external)
             if result is not None:
@@ -129,6 +129,7 @@ class ManagedReconciler:
         except ExternalError as error:
             await turn.warn("CannotObserveExternalResource", str(error))
             return await self._retry(turn, request, f"observe failed: {error}", error)
+        self.waiting.discard(self._configs, request)
         turn.observe(seen)
         if terminating:
             return await self._delete(turn, request, external, seen)

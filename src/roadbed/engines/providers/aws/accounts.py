@@ -30,12 +30,35 @@ from . import errors
 from .credentials import AMBIENT, PROFILE, Endpoint, Keys, parse_endpoint, parse_keys
 from .limits import TokenBucket
 
-KEPT = 32  # sessions; each holds up to 40 MB of service models
+KEPT = 64  # sessions; each costs about 2 MB, because service models are shared
 THREADS = 16
 CONNECT_TIMEOUT_S, READ_TIMEOUT_S = 5.0, 30.0
 
 Params = ParamSpec("Params")
 Answer = TypeVar("Answer")
+
+
+class Models:
+    """AWS's service models, loaded once for all accounts: 33 MB for EC2, RDS and S3, which each session would repeat.
+
+    ``lock`` is held while a session or client is made: making them is not thread-safe, using them is.
+    """
+
+    def __init__(self) -> None:
+        self.lock = Lock()
+        self._loader: Any = None
+
+    def session(self, **options: Any) -> Any:
+        """Give a new boto3 session; call with ``lock`` held."""
+        import boto3
+        import botocore.session
+        from botocore.loaders import create_loader
+
+        if self._loader is None:
+            self._loader = create_loader()
+        core = botocore.session.Session(profile=options.pop("profile_name", None))
+        core.register_component("data_loader", self._loader)
+        return boto3.session.Session(botocore_session=core, **options)
 
 
 class Aws:
@@ -66,9 +89,9 @@ class Account:
     path_style: bool
     bucket: TokenBucket
     threads: ThreadPoolExecutor
+    models: Models
     _session: Any = None
     _clients: dict[tuple[str, str], Any] = field(default_factory=dict)
-    _lock: Lock = field(default_factory=Lock)
 
     async def call(
         self,
@@ -110,12 +133,12 @@ class Account:
 
     def session(self) -> Any:
         """Give the boto3 session."""
-        with self._lock:
+        with self.models.lock:
             return self._opened()
 
     def client(self, service: str, region: str) -> Any:
         """Give the boto3 client of a service in a region; safe to use from several threads."""
-        with self._lock:  # making a client is not thread-safe, using one is
+        with self.models.lock:
             made = self._clients.get((service, region))
             if made is None:
                 made = self._clients[service, region] = self._made(service, region)
@@ -123,23 +146,21 @@ class Account:
 
     def close(self) -> None:
         """Close all connections; calls that are under way finish, a later one connects anew."""
-        with self._lock:
+        with self.models.lock:
             for client in self._clients.values():
                 client.close()
             self._clients.clear()
 
     def _opened(self) -> Any:
         if self._session is None:
-            import boto3
-
             if self.keys is not None:
-                self._session = boto3.session.Session(
+                self._session = self.models.session(
                     aws_access_key_id=self.keys.access_key_id,
                     aws_secret_access_key=self.keys.secret_access_key,
                     aws_session_token=self.keys.session_token or None,
                 )
             else:
-                self._session = boto3.session.Session(profile_name=self.profile or None)
+                self._session = self.models.session(profile_name=self.profile or None)
         return self._session
 
     def _made(self, service: str, region: str) -> Any:
@@ -167,6 +188,7 @@ class Accounts:
         self._clock = clock
         self._kept: OrderedDict[tuple[str, ...], Account] = OrderedDict()
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="aws")
+        self._models = Models()
         self._users = 0
 
     def use(self) -> None:
@@ -249,6 +271,7 @@ class Accounts:
             path_style=bool(spec.get("s3_use_path_style")),
             bucket=TokenBucket(self._clock),
             threads=self._threads,
+            models=self._models,
         )
 
 
