@@ -513,6 +513,22 @@ def test_structs_of_built_in_kinds_count_as_present() -> None:
     assert owned(obj, "creator", "Update") == {".spec.replicas"}
 
 
+def test_structs_below_something_new_are_owned_with_it() -> None:
+    schema = copy.deepcopy(SCHEMA)
+    spec: Any = schema["properties"]["spec"]
+    spec["default"] = {}
+    resources = {"type": "object", "default": {}, "properties": {"cpu": TEXT}}
+    spec["properties"]["containers"]["items"]["properties"]["resources"] = resources
+    builtin = FieldManager(Structure.of(compile_node(schema), builtin=True), "example.org/v1")
+    wanted = thing({"containers": [{"name": "a", "resources": {}}]})
+    assert owned(builtin.update(None, wanted, manager="creator", now=at(0)), "creator", "Update") == {
+        ".spec.containers",
+        '.spec.containers[name="a"]',
+        '.spec.containers[name="a"].name',
+        '.spec.containers[name="a"].resources',
+    }
+
+
 # --- properties
 
 # Kubernetes owns nothing of an empty set or keyed list, so these appear filled only.

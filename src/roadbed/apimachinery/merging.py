@@ -164,9 +164,9 @@ def _compare_kinds(structure: Structure, old: Any, new: Any) -> _Three:
     """Compare values of different kinds: the field is modified, what was or is below it removed or added."""
     removed, added = _all_of(structure, old), _all_of(structure, new)
     return (
-        {element: each for element, each in (removed or {}).items() if element != SELF} or None,
+        {element: each for element, each in removed.items() if element != SELF} or None,
         LEAF,
-        {element: each for element, each in (added or {}).items() if element != SELF} or None,
+        {element: each for element, each in added.items() if element != SELF} or None,
     )
 
 
@@ -189,13 +189,13 @@ def _compare_maps(structure: Structure, old: dict[str, Any], new: dict[str, Any]
                 added[element] = came
         else:
             element, child = structure.child(name)
-            came = _all_of(child, value)
+            came = _appeared(child, value)
             if came is not None:
                 added[element] = came
     for name, value in old.items():
         if name not in new:
             element, child = structure.child(name)
-            gone = _all_of(child, value)
+            gone = _appeared(child, value)
             if gone is not None:
                 removed[element] = gone
     return removed or None, modified or None, added or None
@@ -219,21 +219,25 @@ def _compare_lists(structure: Structure, old: list[Any], new: list[Any]) -> _Thr
                     into[element] = found
         else:
             if was:
-                removed[element] = LEAF if len(was) > 1 else _all_of(structure.items, was[0]) or LEAF
+                removed[element] = LEAF if len(was) > 1 else _all_of(structure.items, was[0])
             if becomes:
-                added[element] = LEAF if len(becomes) > 1 else _all_of(structure.items, becomes[0]) or LEAF
+                added[element] = LEAF if len(becomes) > 1 else _all_of(structure.items, becomes[0])
     return removed or None, modified or None, added or None
 
 
-def _all_of(structure: Structure, value: Any) -> Trie | None:
+def _appeared(structure: Structure, value: Any) -> Trie | None:
+    """Give the fields of a value that came to, or went from, a map that is there before and after."""
+    if structure.is_present and isinstance(value, dict):
+        return _compare_maps(structure, {}, value)[2]
+    return _all_of(structure, value)
+
+
+def _all_of(structure: Structure, value: Any) -> Trie:
     """Give every field of a value that came or went as a whole, containers included."""
     if isinstance(value, dict):
         if structure.is_map and value and not structure.is_map_atomic:
-            found = _all_of_map(structure, value)
-            if not structure.is_present:
-                return {SELF: LEAF, **found} if found else LEAF
-            return found or None
-        return None if structure.is_present and not value else LEAF
+            return {SELF: LEAF, **_all_of_map(structure, value)}
+        return LEAF
     if isinstance(value, list) and value and structure.is_list and not structure.is_list_atomic:
         try:
             return _all_of_list(structure, value)
@@ -247,7 +251,7 @@ def _all_of_list(structure: Structure, value: list[Any]) -> Trie:
     items = structure.items
     for item in value:
         element = structure.item_element(item)
-        found[element] = LEAF if element in found else _all_of(items, item) or LEAF
+        found[element] = LEAF if element in found else _all_of(items, item)
     return found
 
 
@@ -262,12 +266,7 @@ def _all_of_map(structure: Structure, value: dict[str, Any]) -> Trie:
         known = declared.get(name)
         path, child = known if known is not None else structure.child(name)
         kind = type(each)
-        if kind is not dict and kind is not list:
-            found[path] = LEAF
-        else:
-            below = _all_of(child, each)
-            if below is not None:
-                found[path] = below
+        found[path] = _all_of(child, each) if kind is dict or kind is list else LEAF
     return found
 
 
