@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from roadbed.apimachinery import fieldset
 from roadbed.apimachinery.apply import LAST_APPLIED, FieldManager, manager_name
 from roadbed.apimachinery.errors import BadRequestError, ConflictError
-from roadbed.apimachinery.merging import fields_of
 from roadbed.apimachinery.nodes import compile_node
+from roadbed.apimachinery.ownership import fields_of
 from roadbed.apimachinery.structure import Structure
 
 Object = dict[str, Any]

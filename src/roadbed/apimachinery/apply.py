@@ -16,12 +16,13 @@ from typing import Any, Final
 
 import orjson
 
-from . import fieldset, managedfields, merging
+from . import fieldset, managedfields, merging, ownership
 from .errors import BadRequestError
 from .fieldset import Path, Trie
 from .managedfields import Conflict, Managed, Owned, Who
-from .merging import Changes, MisfitError
+from .merging import Changes
 from .objects import metadata, name_of, namespace_of
+from .ownership import MisfitError
 from .request import Object
 from .structure import Structure
 
@@ -191,16 +192,16 @@ class FieldManager:
         owned: Trie = {}
         for each in managed.values():
             owned = fieldset.union(owned, each.fields)
-        last = merging.with_named(structure, last)
-        everything = merging.with_named(structure, merging.fields_of(structure, merged))
+        last = ownership.with_named(structure, last)
+        everything = ownership.with_named(structure, ownership.fields_of(structure, merged))
         pruned = merging.remove(structure, merged, last) or {}
         # A list item that was removed may hold fields of others: put those, and the way to them, back.
-        kept = merging.with_named(structure, merging.fields_of(structure, pruned))
-        kept = fieldset.union(kept, merging.with_named(structure, owned))
+        kept = ownership.with_named(structure, ownership.fields_of(structure, pruned))
+        kept = fieldset.union(kept, ownership.with_named(structure, owned))
         unowned = fieldset.difference(everything, kept)
         pruned = merging.remove(structure, merged, unowned) or {}
         # What nobody owns (a default, say) was not ours to remove, unless its item went.
-        kept = merging.with_named(structure, merging.fields_of(structure, pruned))
+        kept = ownership.with_named(structure, ownership.fields_of(structure, pruned))
         gone = fieldset.intersection(fieldset.difference(everything, kept), last)
         result: Object = merging.remove(structure, merged, gone, owned) or {}
         return result
@@ -218,7 +219,7 @@ class FieldManager:
         for name, owned in managed.items():
             if name == applier:
                 continue
-            fields = merging.follow_schema(self.structure, owned.fields, changed)
+            fields = ownership.follow_schema(self.structure, owned.fields, changed)
             if fields is not owned.fields:
                 managed[name] = replace(owned, fields=fields)
             lost = fieldset.intersection(fields, came)
@@ -249,7 +250,7 @@ class FieldManager:
                 del known[name]
             elif follow:
                 structure = self.versions.get(version, self.structure)
-                fields = merging.follow_schema(structure, owned.fields)
+                fields = ownership.follow_schema(structure, owned.fields)
                 if fields is not owned.fields:
                     known[name] = replace(owned, fields=fields)
         return known
@@ -264,9 +265,9 @@ class FieldManager:
         if metadata(applied).get("managedFields") is not None:
             raise BadRequestError("metadata.managedFields must be nil")
         try:
-            fields = merging.applied_fields_of(self.structure, applied)
+            fields = ownership.applied_fields_of(self.structure, applied)
         except MisfitError as error:
-            faults = merging.faults(self.structure, applied)
+            faults = ownership.faults(self.structure, applied)
             text = faults[0] if len(faults) == 1 else "errors:\n" + "\n".join(f"  {each}" for each in faults)
             what = (
                 f"{namespace_of(applied)}/{name_of(applied)}; {self.api_version}, Kind={applied.get('kind')}"
@@ -287,7 +288,7 @@ class FieldManager:
             applied = orjson.loads(text or "null")
             if not isinstance(applied, dict) or applied.get("apiVersion") != self.api_version:
                 return {}
-            fields = merging.fields_of(self.structure, applied)
+            fields = ownership.fields_of(self.structure, applied)
         except orjson.JSONDecodeError:
             return {}
         for each in merging.compare(self.structure, applied, live):
