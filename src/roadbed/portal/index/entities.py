@@ -198,14 +198,12 @@ class Entities:
 def _replace(
     connection: Connection, source: str, rows: Sequence[EntityRow], relations: Sequence[RelationRow]
 ) -> dict[str, str]:
-    held = dict(connection.execute(
-            sa.select(_entities.c.ref, _entities.c.source).where(_entities.c.source != source)
-        ))
+    others = sa.select(_entities.c.ref, _entities.c.source).where(_entities.c.source != source)
+    held = {row.ref: row.source for row in connection.execute(others)}
     taken = {row.ref: held[row.ref] for row in rows if row.ref in held}
     mine = [row for row in rows if row.ref not in taken]
-    known = dict(connection.execute(
-            sa.select(_entities.c.ref, _entities.c.digest).where(_entities.c.source == source)
-        ))
+    own = sa.select(_entities.c.ref, _entities.c.digest).where(_entities.c.source == source)
+    known = {row.ref: row.digest for row in connection.execute(own)}
     changed = [row for row in mine if known.get(row.ref) != row.digest]
     gone = known.keys() - {row.ref for row in mine}
     _drop(connection, [*gone, *(row.ref for row in changed)])
