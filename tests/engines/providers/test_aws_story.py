@@ -315,9 +315,12 @@ async def test_a_changed_password_reaches_the_cloud_before_it_is_published(platf
     await eventually(published)
     from roadbed.apis.core import EVENTS
 
-    events = await platform.client.list(EVENTS, "default", fields="involvedObject.name=rotated")
-    assert "UpdatedExternalResource" in {event["reason"] for event in events}
-    assert "second-password" not in str(events)
+    async def told():
+        events = await platform.client.list(EVENTS, "default", fields="involvedObject.name=rotated")
+        assert "second-password" not in str(events)
+        return "UpdatedExternalResource" in {event["reason"] for event in events}
+
+    await eventually(told)
 
 
 async def test_a_secret_that_lacks_the_password_is_named(platform):

@@ -4,7 +4,7 @@ Run by a ``Controller`` per kind; workers reconcile different objects concurrent
 once. Everything is read again each time. What must survive a crash is stored before it matters: the
 intent to create (with finalizer, names and resolved references) in one write before the cloud is asked, the result
 right after. The finalizer goes only when the external resource is gone. It never waits for a cloud: it
-asks to be called again. Trouble ends in the Synced condition, not in a traceback.
+asks to be called again. TurnError ends in the Synced condition, not in a traceback.
 
 Source: github.com/crossplane/crossplane-runtime pkg/reconciler/managed/reconciler.go (semantics, event
 and condition names; other code).
@@ -13,6 +13,8 @@ and condition names; other code).
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from roadbed.apimachinery.conditions import Condition, find_condition, is_true
 from roadbed.apimachinery.errors import ApiError, ConflictError, NotFoundError
@@ -25,9 +27,9 @@ from . import connection, markers, references
 from .conditions import failed, paused, ready, synced
 from .external import (
     Connector,
+    Creation,
     ExternalClient,
     ExternalError,
-    InUseError,
     InvalidRequestError,
     ManagedKind,
     Observation,
@@ -46,6 +48,25 @@ INCOMPLETE = (
     "cannot determine creation result - remove the crossplane.io/external-create-pending annotation"
     " if it is safe to proceed"
 )
+
+
+class TurnError(Exception):
+    """What ends a turn early: an event's reason, the words before the cause, and perhaps how ready we are."""
+
+    def __init__(self, reason: str, prefix: str, cause: Exception, state: Condition | None = None) -> None:
+        super().__init__(f"{prefix}: {cause}" if prefix else str(cause))
+        self.reason = reason
+        self.cause = cause
+        self.state = state
+
+
+@contextmanager
+def telling(reason: str, prefix: str = "", state: Condition | None = None) -> Iterator[None]:
+    """Turn expected errors of the step inside into ``TurnError``."""
+    try:
+        yield
+    except (ExternalError, references.UnresolvedError, connection.PublishError) as error:
+        raise TurnError(reason, prefix, error, state) from error
 
 
 class ManagedReconciler:
@@ -90,12 +111,13 @@ class ManagedReconciler:
             return await self._release(turn, request)
         try:
             return await self._converge(turn, request, policy)
+        except TurnError as trouble:
+            return await self._tell(turn, request, trouble)
         except ConflictError:
             raise  # someone wrote in between; the controller comes back at once
         except ApiError as error:
-            message = f"cannot update managed resource: {error}"
-            await turn.warn("CannotUpdateManagedResource", message)
-            return await self._retry(turn, request, message)
+            failure = ExternalError(f"cannot update managed resource: {error}")
+            return await self._tell(turn, request, TurnError("CannotUpdateManagedResource", "", failure))
 
     async def _converge(self, turn: Turn, request: Request, policy: Policy) -> Result:
         obj = turn.obj
@@ -105,35 +127,29 @@ class ManagedReconciler:
         if not terminating:
             if not policy.only_observes:
                 self._kind.initialize(obj)
-            # Before looking: what appears while we look must wake us.
-            needed = references.unfilled(obj, self._kind.references)
-            self.waiting.add(map(kind_key, needed), request)
-            try:
-                await references.resolve(self._client, obj, self._kind.references)
-            except references.UnresolvedError as error:
-                await turn.warn("CannotResolveResourceReferences", str(error))
-                return await self._retry(turn, request, str(error))
+            await self._resolve(obj, request)
         # Until the cloud has answered, a better config may be what it takes.
         self.waiting.add(self._configs, request)
-        try:
+        with telling("CannotConnectToProvider", "connect failed"):
             external = await self._connector.connect(obj)
-        except ExternalError as error:
-            await turn.warn("CannotConnectToProvider", str(error))
-            return await self._retry(turn, request, f"connect failed: {error}", error)
         if markers.pending_since(obj) is not None and not self._kind.deterministic:
             result = await self._recover(turn, request, external)
             if result is not None:
                 return result
-        try:
+        with telling("CannotObserveExternalResource", "observe failed"):
             seen = await external.observe(obj)
-        except ExternalError as error:
-            await turn.warn("CannotObserveExternalResource", str(error))
-            return await self._retry(turn, request, f"observe failed: {error}", error)
         self.waiting.discard(self._configs, request)
         turn.observe(seen)
         if terminating:
             return await self._delete(turn, request, external, seen)
         return await self._maintain(turn, request, policy, external, seen)
+
+    async def _resolve(self, obj: Object, request: Request) -> None:
+        # Before looking: what appears while we look must wake us.
+        needed = references.unfilled(obj, self._kind.references)
+        self.waiting.add(map(kind_key, needed), request)
+        with telling("CannotResolveResourceReferences"):
+            await references.resolve(self._client, obj, self._kind.references)
 
     async def _maintain(
         self, turn: Turn, request: Request, policy: Policy, external: ExternalClient, seen: Observation
@@ -148,11 +164,8 @@ class ManagedReconciler:
                 "PendingExternalResource", "Waiting for external resource existence to be confirmed"
             )
             return Result(self._pacing.settle_s(request))
-        try:
+        with telling("CannotPublishConnectionDetails"):
             await connection.publish(self._client, turn.obj, seen.connection)
-        except connection.PublishError as error:
-            await turn.warn("CannotPublishConnectionDetails", str(error))
-            return await self._retry(turn, request, str(error))
         finalizers = metadata(turn.obj).get("finalizers") or []
         if FINALIZER not in finalizers:
             turn.obj["metadata"]["finalizers"] = [*finalizers, FINALIZER]
@@ -179,41 +192,36 @@ class ManagedReconciler:
         markers.annotate(turn.obj, markers.CREATE_PENDING, markers.stamp(self._clock.now()))
         # A plain update on purpose: it must fail if what we read is not the newest.
         await turn.store()
-        try:
-            creation = await external.create(turn.obj)
-        except UnknownOutcomeError as error:
-            # Neither succeeded nor failed is stored: the next turn finds out what became of it.
-            await turn.warn("CannotCreateExternalResource", str(error))
-            return await self._retry(turn, request, f"create failed: {error}", error, ready("Creating"))
-        except ExternalError as error:
-            await turn.warn("CannotCreateExternalResource", str(error))
-            await turn.remember({markers.CREATE_FAILED: markers.stamp(self._clock.now())})
-            self.waiting.add(self._targets, request)  # perhaps what it refers to is only on its way
-            return await self._retry(turn, request, f"create failed: {error}", error, ready("Creating"))
+        with telling("CannotCreateExternalResource", "create failed", ready("Creating")):
+            creation = await self._asked(turn, request, external)
         await turn.remember(
             {
                 markers.EXTERNAL_NAME: creation.external_name,
                 markers.CREATE_SUCCEEDED: markers.stamp(self._clock.now()),
             }
         )
-        try:
+        with telling("CannotPublishConnectionDetails", state=ready("Creating")):
             await connection.publish(self._client, turn.obj, creation.connection)
-        except connection.PublishError as error:
-            await turn.warn("CannotPublishConnectionDetails", str(error))
-            return await self._retry(turn, request, str(error), None, ready("Creating"))
         logger.info("created external resource", extra=self._facts(turn.obj))
         await turn.tell("CreatedExternalResource", "Successfully requested creation of external resource")
         await turn.conclude(synced(), ready("Creating"))
         return Result(self._pacing.settle_s(request))
 
+    async def _asked(self, turn: Turn, request: Request, external: ExternalClient) -> Creation:
+        try:
+            return await external.create(turn.obj)
+        except UnknownOutcomeError:
+            raise  # neither succeeded nor failed is stored: the next turn finds out what became of it
+        except ExternalError:
+            await turn.remember({markers.CREATE_FAILED: markers.stamp(self._clock.now())})
+            self.waiting.add(self._targets, request)  # perhaps what it refers to is only on its way
+            raise
+
     async def _recover(self, turn: Turn, request: Request, external: ExternalClient) -> Result | None:
         """Find out what an interrupted creation left; None means go on."""
         began = markers.pending_since(turn.obj)
-        try:
+        with telling("CannotObserveExternalResource", "observe failed"):
             name = await external.recover(turn.obj)
-        except ExternalError as error:
-            await turn.warn("CannotObserveExternalResource", str(error))
-            return await self._retry(turn, request, f"observe failed: {error}", error)
         if name is None:
             await turn.warn("CannotInitializeManagedResource", INCOMPLETE)
             await turn.conclude(failed(INCOMPLETE), ready("Creating"))
@@ -233,22 +241,16 @@ class ManagedReconciler:
     async def _update(
         self, turn: Turn, request: Request, external: ExternalClient, seen: Observation
     ) -> Result:
-        try:
+        state = ready(seen.readiness, seen.message)
+        with telling("CannotUpdateExternalResource", "update failed", state):
             details = await external.update(turn.obj)
-        except ExternalError as error:
-            await turn.warn("CannotUpdateExternalResource", str(error))
-            state = ready(seen.readiness, seen.message)
-            return await self._retry(turn, request, f"update failed: {error}", error, state)
-        try:
+        with telling("CannotPublishConnectionDetails"):
             await connection.publish(self._client, turn.obj, details)
-        except connection.PublishError as error:
-            await turn.warn("CannotPublishConnectionDetails", str(error))
-            return await self._retry(turn, request, str(error))
         logger.info(
             "updated external resource", extra={**self._facts(turn.obj), "changes": list(seen.differences)}
         )
         await turn.tell("UpdatedExternalResource", "Successfully requested update of external resource")
-        await turn.conclude(synced(), ready(seen.readiness, seen.message))
+        await turn.conclude(synced(), state)
         return Result(self._pacing.settle_s(request))  # soon, so that status shows what came of it
 
     async def _delete(
@@ -261,13 +263,12 @@ class ManagedReconciler:
             return Result(self._pacing.settle_s(request))
         if not seen.exists:
             return await self._release(turn, request)
-        try:
+        # Waiting before asking: what is in the way may go while we ask.
+        users = [kind_key(gvk) for gvk in self._kind.users]
+        self.waiting.add(users, request)
+        with telling("CannotDeleteExternalResource", "delete failed", ready("Deleting")):
             await external.delete(turn.obj)
-        except ExternalError as error:
-            if isinstance(error, InUseError):
-                self.waiting.add(map(kind_key, self._kind.users), request)
-            await turn.warn("CannotDeleteExternalResource", str(error))
-            return await self._retry(turn, request, f"delete failed: {error}", error, ready("Deleting"))
+        self.waiting.discard(users, request)
         logger.info("deleted external resource", extra=self._facts(turn.obj))
         await turn.tell("DeletedExternalResource", "Successfully requested deletion of external resource")
         await turn.conclude(synced(), ready("Deleting"))
@@ -294,19 +295,14 @@ class ManagedReconciler:
         await turn.conclude(condition)
         return Result()  # an edit wakes us
 
-    async def _retry(
-        self,
-        turn: Turn,
-        request: Request,
-        message: str,
-        error: ExternalError | None = None,
-        state: Condition | None = None,
-    ) -> Result:
-        """Say what went wrong, and come back: with growing delay, or at the next poll if asking again can't help."""
-        await turn.conclude(failed(message), *([state] if state else []))
-        if isinstance(error, InvalidRequestError):
+    async def _tell(self, turn: Turn, request: Request, trouble: TurnError) -> Result:
+        """Say what went wrong, and come back: ever later, or at the next poll if asking again can't help."""
+        await turn.warn(trouble.reason, str(trouble.cause))
+        await turn.conclude(failed(str(trouble)), *([trouble.state] if trouble.state else []))
+        if isinstance(trouble.cause, InvalidRequestError):
             return Result(self._pacing.steady_s(request, turn.obj))
-        return Result(self._pacing.retry_s(request, at_least_s=error.retry_after_s if error else 0.0))
+        wish_s = trouble.cause.retry_after_s if isinstance(trouble.cause, ExternalError) else 0.0
+        return Result(self._pacing.retry_s(request, at_least_s=wish_s))
 
     def _may_be_settling(self, obj: Object) -> bool:
         created = markers.created_at(obj)
