@@ -179,13 +179,29 @@ class TestAccounts:
         ]
         assert models[0] is models[1]
 
-    async def test_roles_to_assume_are_refused(self, plane, accounts):
+    async def test_a_role_to_assume_must_be_named(self, plane, accounts):
+        await plane.create(
+            secret("nameless", "default"),
+            config("nameless", credentials=by_secret("nameless"), assumeRoleChain=[{"externalID": "x"}]),
+        )
+        with pytest.raises(CredentialsError, match=r"assumeRoleChain\[0\]\.roleARN is empty"):
+            await accounts.of(using("nameless"), legacy=False)
+
+    @pytest.mark.timeout(20)  # moto is another process, and loads much at its first call
+    async def test_roles_are_assumed_one_through_the_other(self, plane, accounts, moto):
+        roles = [
+            {"roleARN": "arn:aws:iam::111111111111:role/first"},
+            {"roleARN": "arn:aws:iam::222222222222:role/second", "externalID": "external"},
+        ]
+        endpoint = {"url": {"type": "Static", "static": moto}}
         await plane.create(
             secret("roles", "default"),
-            config("roles", credentials=by_secret("roles"), assumeRoleChain=[{"roleARN": "arn:x"}]),
+            config("roles", credentials=by_secret("roles"), assumeRoleChain=roles, endpoint=endpoint),
         )
-        with pytest.raises(UnsupportedFieldError, match="assumeRoleChain"):
-            await accounts.of(using("roles"), legacy=False)
+        account = await accounts.of(using("roles"), legacy=False)
+        who = await account.call(lambda aws: aws.client("sts").get_caller_identity(), "eu-west-1", False)
+        assert who["Account"] == "222222222222"
+        assert who["Arn"].endswith("assumed-role/second/roadbed")
 
 
 def test_the_kind_of_a_provider_config_is_checked():

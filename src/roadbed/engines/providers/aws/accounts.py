@@ -29,9 +29,11 @@ from roadbed.engines.providers.external import CredentialsError, ExternalError, 
 from . import errors
 from .credentials import AMBIENT, PROFILE, Endpoint, Keys, parse_endpoint, parse_keys
 from .limits import TokenBucket
+from .roles import Role, assumed, parse_roles
 
 KEPT = 64  # sessions; each costs about 2 MB, because service models are shared
 THREADS = 16
+STS_REGION = "us-east-1"  # where roles are assumed when nothing names a region; any gives the same
 CONNECT_TIMEOUT_S, READ_TIMEOUT_S = 5.0, 30.0
 
 Params = ParamSpec("Params")
@@ -90,6 +92,7 @@ class Account:
     bucket: TokenBucket
     threads: ThreadPoolExecutor
     models: Models
+    roles: tuple[Role, ...] = ()
     _session: Any = None
     _clients: dict[tuple[str, str], Any] = field(default_factory=dict)
 
@@ -154,16 +157,28 @@ class Account:
     def _opened(self) -> Any:
         if self._session is None:
             if self.keys is not None:
-                self._session = self.models.session(
+                session = self.models.session(
                     aws_access_key_id=self.keys.access_key_id,
                     aws_secret_access_key=self.keys.secret_access_key,
                     aws_session_token=self.keys.session_token or None,
                 )
             else:
-                self._session = self.models.session(profile_name=self.profile or None)
+                session = self.models.session(profile_name=self.profile or None)
+            self._session = self._in_role(session) if self.roles else session
         return self._session
 
+    def _in_role(self, session: Any) -> Any:
+        def make_client(service: str, **credentials: Any) -> Any:
+            with self.models.lock:
+                return self._configured(session, service, session.region_name or STS_REGION, **credentials)
+
+        session._session._credentials = assumed(session.get_credentials(), self.roles, make_client)  # noqa: SLF001 - botocore's own way to set them
+        return session
+
     def _made(self, service: str, region: str) -> Any:
+        return self._configured(self._opened(), service, region)
+
+    def _configured(self, session: Any, service: str, region: str, **options: Any) -> Any:
         from botocore.config import Config
 
         config = Config(
@@ -175,9 +190,8 @@ class Account:
             s3={"addressing_style": "path"} if self.path_style else None,
             user_agent_extra="roadbed",
         )
-        return self._opened().client(
-            service, region_name=region, endpoint_url=self.endpoint.url_for(service, region), config=config
-        )
+        url = self.endpoint.url_for(service, region)
+        return session.client(service, region_name=region, endpoint_url=url, config=config, **options)
 
 
 class Accounts:
@@ -249,8 +263,6 @@ class Accounts:
 
     def _open(self, config: Object, secret: Object | None, label: str) -> Account:
         spec = config["spec"]
-        if spec.get("assumeRoleChain"):
-            raise UnsupportedFieldError(f"{label}: spec.assumeRoleChain is not supported; use a role's keys")
         source = (spec.get("credentials") or {}).get("source")
         keys = None
         if secret is not None:
@@ -272,6 +284,7 @@ class Accounts:
             bucket=TokenBucket(self._clock),
             threads=self._threads,
             models=self._models,
+            roles=parse_roles(spec.get("assumeRoleChain") or (), label),
         )
 
 
