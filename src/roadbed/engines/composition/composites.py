@@ -9,7 +9,7 @@ a composite of plain objects is ready in one go. What can't succeed before somet
 ``TerminalError``: everything it could wait for is watched, so nothing here polls.
 
 Source: Crossplane v2 (order, conditions, events). On purpose different: deleting waits for what was
-composed; see docs/reference.
+composed; see docs/reference/composition.md.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+from roadbed.apimachinery.conditions import find_condition
 from roadbed.apimachinery.errors import ApiError, ConflictError, NotFoundError
 from roadbed.apimachinery.gvk import GVK, Resource
 from roadbed.apimachinery.objects import (
@@ -306,9 +307,10 @@ class CompositeReconciler:
         ]
         notes += [*done.notes, *verdicts.notes(done.outcome)]
         ready = next(change for change in verdict if change.type == "Ready")
-        if ready.status == "True":
+        before = find_condition(composite, "Ready") or {}
+        if ready.status == "True" and before.get("status") != "True":
             notes.append(("Normal", "ComposeResources", "Successfully composed resources"))
-        elif ready.message:
+        elif ready.message and ready.message != before.get("message"):
             notes.append(("Normal", "ComposeResources", f"Not ready yet: {ready.message}"))
         await self._tools.teller.tell(composite, state, "outcome", notes)
 
@@ -359,7 +361,8 @@ class CompositeReconciler:
         outcome: pipeline.Outcome | None = None,
     ) -> None:
         changes = [conditions.failed(message)]
-        notes: list[Note] = [("Warning", reason, message)]
+        before = find_condition(composite, "Synced") or {}
+        notes: list[Note] = [("Warning", reason, message)] if before.get("message") != message else []
         if outcome is not None:
             changes = [*verdicts.custom(outcome), *verdicts.unseen(composite, outcome), *changes]
             notes = [*verdicts.notes(outcome), *notes]

@@ -34,6 +34,7 @@ from roadbed.controller import Informers
 
 from .compose import Composed, ComposeError, Plan, covers, digest
 from .naming import MANAGER_COMPOSITE, MANAGER_SELECTION, composed_manager
+from .ownership import is_settled
 from .tracking import State
 
 _OWNED_LABELS = (Label.COMPOSITE, Label.CLAIM_NAME, Label.CLAIM_NAMESPACE)
@@ -123,7 +124,7 @@ class Writer:
             ComposeError: applying failed for another reason than the object's content.
         """
         manager = composed_manager(name_of(composite), gvk_of(composite))
-        due = [item for item in plan.composed if self._is_due(item, observed.get(item.name), state)]
+        due = [item for item in plan.composed if _is_due(item, observed.get(item.name), manager, state)]
         answers = await asyncio.gather(
             *(self._apply_one(composite, item, observed, manager) for item in due), return_exceptions=True
         )
@@ -155,10 +156,16 @@ class Writer:
         wanted = digest(status)
         if state.status == (wanted, revision_of(composite)):
             return composite
-        if state.status[0] == wanted and covers(composite.get("status") or {}, status):
-            return composite
         body = self._identity(composite)
         body["status"] = status
+        is_known = state.status[0] == wanted
+        if (
+            covers(composite.get("status") or {}, status)
+            if is_known
+            else is_settled(composite, body, MANAGER_COMPOSITE, subresource="status")
+        ):
+            state.status = (wanted, revision_of(composite))
+            return composite
         answer = await self._client.apply(
             self._composite, body, manager=MANAGER_COMPOSITE, subresource="status"
         )
@@ -177,17 +184,6 @@ class Writer:
             subresource="status",
         )
         return self._took(self._composite, answer, state)
-
-    def _is_due(self, item: Composed, live: Object | None, state: State) -> bool:
-        applied = state.applied.get(item.name)
-        if live is None or applied is None or applied[0] != item.digest:
-            return True
-        if applied[1] == revision_of(live):
-            return False
-        if covers(live, item.object):
-            state.applied[item.name] = (item.digest, revision_of(live))
-            return False
-        return True
 
     async def _apply_one(
         self, composite: Object, item: Composed, observed: Mapping[str, Object], manager: str
@@ -219,6 +215,20 @@ class Writer:
         if namespace := namespace_of(composite):
             meta["namespace"] = namespace
         return {"apiVersion": composite["apiVersion"], "kind": composite["kind"], "metadata": meta}
+
+
+def _is_due(item: Composed, live: Object | None, manager: str, state: State) -> bool:
+    if live is None:
+        return True
+    applied = state.applied.get(item.name)
+    if applied == (item.digest, revision_of(live)):
+        return False
+    # Applied by us before it changed elsewhere, or by a process before this one.
+    is_known = applied is not None and applied[0] == item.digest
+    if covers(live, item.object) if is_known else is_settled(live, item.object, manager):
+        state.applied[item.name] = (item.digest, revision_of(live))
+        return False
+    return True
 
 
 class _TakenError(Exception):
