@@ -69,7 +69,7 @@ def test_the_whole_story(platform, cloud):
     assert [vpc["CidrBlock"] for vpc in networks] == ["10.10.0.0/16"]
 
     tree = platform.roadbed("tree", "database/orders", "-n", "shop").stdout
-    assert instance["DbiResourceId"] in tree
+    assert instance["DBInstanceIdentifier"] in tree
     assert networks[0]["VpcId"] in tree
 
     secret = json.loads(
@@ -84,7 +84,7 @@ def test_the_whole_story(platform, cloud):
     eventually(lambda: rds.describe_db_instances()["DBInstances"][0]["DBInstanceClass"] == "db.m5.large")
 
     # A deletion behind our back is seen and mended; a look can be asked for, so the test need not wait a minute.
-    before = instance["DbiResourceId"]
+    before = instance["InstanceCreateTime"]
     rds.delete_db_instance(DBInstanceIdentifier=instance["DBInstanceIdentifier"], SkipFinalSnapshot=True)
     platform.kubectl(
         "annotate",
@@ -96,7 +96,7 @@ def test_the_whole_story(platform, cloud):
         f"crossplane.io/reconcile-requested-at={time.time_ns()}",
     )
     eventually(
-        lambda: [i for i in rds.describe_db_instances()["DBInstances"] if i["DbiResourceId"] != before]
+        lambda: [i for i in rds.describe_db_instances()["DBInstances"] if i["InstanceCreateTime"] > before]
     )
 
     platform.kubectl("delete", "-f", str(EXAMPLE), "--timeout=90s", timeout=120)
