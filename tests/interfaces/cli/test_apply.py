@@ -5,7 +5,6 @@ import json
 from contextlib import aclosing
 
 import orjson
-import pytest
 
 from roadbed.apimachinery.objects import gvk_of
 from roadbed.apis.core import CONFIGMAPS, NAMESPACES
@@ -126,24 +125,25 @@ async def test_a_namespace_given_twice_must_be_the_same(shop, make):
     assert await shop.client.find(NAMESPACES, "other") is None
 
 
-@pytest.mark.parametrize(
-    ("text", "why"),
-    [
-        ("a: [", "line"),
-        ("a: 1\na: 2", 'key "a" already set'),
-        ("size: small", "apiVersion and kind are missing"),
-        ("apiVersion: v1\nkind: ConfigMap\nmetadata: {}", "no metadata.name"),
-        ("apiVersion: a/b/c\nkind: X\nmetadata: {name: x}", "apiVersion"),
-        ("", "no object in it"),
-    ],
-)
-async def test_a_bad_file_is_named_before_anything_is_sent(shop, text, why):
-    good, bad = shop.write("a.yaml", CONFIG), shop.write("b.yaml", text)
-    files = ["-f", bad] if not text else ["-f", good, "-f", bad]
-    done = await shop.run("apply", *files, "-n", "shop", code=1)
-    assert str(bad) in done.err
-    assert why in done.err
-    assert await shop.client.find(CONFIGMAPS, "settings", "shop") is None
+BAD = [
+    ("a: [", "line"),
+    ("a: 1\na: 2", 'key "a" already set'),
+    ("size: small", "apiVersion and kind are missing"),
+    ("apiVersion: v1\nkind: ConfigMap\nmetadata: {}", "no metadata.name"),
+    ("apiVersion: a/b/c\nkind: X\nmetadata: {name: x}", "apiVersion"),
+]
+
+
+async def test_a_bad_file_is_named_before_anything_is_sent(shop):
+    good = shop.write("a.yaml", CONFIG)
+    for text, why in BAD:
+        bad = shop.write("b.yaml", text)
+        done = await shop.run("apply", "-f", good, "-f", bad, "-n", "shop", code=1)
+        assert str(bad) in done.err, text
+        assert why in done.err, text
+        assert await shop.client.find(CONFIGMAPS, "settings", "shop") is None, text
+    empty = await shop.run("apply", "-f", shop.write("c.yaml", ""), code=1)
+    assert "no object in it" in empty.err
 
 
 async def test_paths_that_are_no_files_say_so(shop):

@@ -60,10 +60,10 @@ async def test_a_finalizer_that_holds_an_object_is_named(shop, make):
     held = make.config("held")
     held["metadata"]["finalizers"] = ["example.org/wait"]
     await shop.create(held)
-    done = await shop.run("delete", "cm/held", "-n", "shop", "--timeout", "0s", "--no-wait")
+    done = await shop.run("delete", "cm/held", "-n", "shop", "--no-wait")
     assert done.code == 0
-    late = await shop.run("delete", "cm/held", "-n", "shop", "--timeout", "1s", code=1)
-    assert "error: not gone after 1 s, configmap/held: being deleted, held by example.org/wait" in late.err
+    late = await shop.run("delete", "cm/held", "-n", "shop", "--timeout", "0s", code=1)
+    assert "error: not gone after 0 s, configmap/held: being deleted, held by example.org/wait" in late.err
 
 
 async def test_what_is_not_there_is_an_error_unless_ignored(shop, make):

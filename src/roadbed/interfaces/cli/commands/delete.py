@@ -79,7 +79,7 @@ async def delete(
         doomed = await work.of_words(what or [], namespace, selector, every=every)
     for stage in sorted({_stage(one.resource) for one in doomed}):
         present = [one for one in doomed if _stage(one.resource) == stage]
-        await work.delete(present, timeout_s if wait else 0.0)
+        await work.delete(present, timeout_s if wait else None)
     return work.end()
 
 
@@ -144,12 +144,12 @@ class _Work:
             sys.stderr.write("No resources found\n")
         return found
 
-    async def delete(self, doomed: list[One], timeout_s: float) -> None:
-        """Ask for the deletion of all, then wait for all of it."""
+    async def delete(self, doomed: list[One], timeout_s: float | None) -> None:
+        """Ask for the deletion of all, then wait for all of it (not at all where there is no time)."""
         from roadbed.interfaces.cli.waiting import until_gone
 
         asked = [(one, uid) for one in doomed if (uid := await self._ask(one))]
-        if self._is_dry or not timeout_s:
+        if self._is_dry or timeout_s is None:
             return
         await until_gone(self._session.client, asked, timeout_s, told=self._gone)
 
