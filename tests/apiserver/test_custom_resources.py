@@ -135,6 +135,13 @@ async def test_every_served_version_shows_every_object(
     assert [made["metadata"]["name"]] == await api.names(widgets_in("v1beta1"), "default")
 
 
+async def test_a_deprecated_version_warns_its_users(api: Any, make_crd: Any, widgets: Any) -> None:
+    await api.create(CRDS, make_crd(deprecated=True))
+    await api.create(widgets, widget())
+    answer = await api.answer("get", widgets, "a", "default")
+    assert answer.warnings == ("example.org/v1 Widget is deprecated",)
+
+
 async def test_a_deleted_definition_takes_its_objects_along(
     api: Any, make_crd: Any, widgets: Any, storage: Any
 ) -> None:

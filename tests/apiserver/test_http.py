@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from roadbed.apimachinery.errors import AlreadyExistsError
 from roadbed.apis.apiextensions import CUSTOMRESOURCEDEFINITIONS as CRDS
 from roadbed.apis.core import CONFIGMAPS
 from roadbed.apiserver import ApiServer, Listener
@@ -112,18 +114,29 @@ async def test_bad_input_has_its_own_code(
         max_leaves=8,
     ),
     method=st.sampled_from(["POST", "PUT", "PATCH", "DELETE"]),
-    kind=st.sampled_from(["configmaps", "secrets", "events"]),
+    kind=st.sampled_from(
+        ["api/v1 configmaps", "api/v1 secrets", "api/v1 events", "apis/example.org/v1 widgets"]
+    ),
     media_type=st.sampled_from(
         ["json", "merge-patch+json", "json-patch+json", "strategic-merge-patch+json", "apply-patch+yaml"]
     ),
 )
 async def test_no_body_makes_a_500(
-    http: httpx.AsyncClient, body: Any, method: str, kind: str, media_type: str
+    http: httpx.AsyncClient, api: Any, make_crd: Any, body: Any, method: str, kind: str, media_type: str
 ) -> None:
     name = "" if method == "POST" else "/a"
+    root, _, plural = kind.partition(" ")
+    with contextlib.suppress(AlreadyExistsError):
+        await api.create(CRDS, make_crd())
+    path = f"/{root}/namespaces/default/{plural}"
+    known = next(each for each in await api.transport.discover() if each.plural == plural)
+    whole = {"apiVersion": known.api_version, "kind": known.kind, "metadata": {"name": "a"}}
+    await http.post(path, json={**whole, "data": {}, "spec": {"a": [1]}})
+    if isinstance(body, dict):
+        body = {"apiVersion": known.api_version, "kind": known.kind, **body}
     answer = await http.request(
         method,
-        f"/api/v1/namespaces/default/{kind}{name}?fieldManager=f",
+        f"{path}{name}?fieldManager=f",
         headers={"content-type": f"application/{media_type}"},
         content=orjson.dumps(body),
     )

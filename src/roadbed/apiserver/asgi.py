@@ -15,7 +15,7 @@ import orjson
 from roadbed.apimachinery.errors import ApiError, MethodNotAllowedError
 from roadbed.apimachinery.request import Answer, ApiRequest, User
 
-from . import bodies, negotiation, routes, table
+from . import bodies, negotiation, routes, scale, table
 from .context import Core
 from .discovery import Discovery, Encoded
 from .dispatch import Dispatcher
@@ -60,11 +60,7 @@ class HttpFace:
             certificate = scope.get("extensions", {}).get("tls", {}).get("client_cert")
             credentials = Credentials(headers, certificate)
             user = self._authenticator.authenticate(credentials)
-            if (
-                "impersonate-user" in headers
-                or "impersonate-group" in headers
-                or "impersonate-uid" in headers
-            ):
+            if any(name.startswith("impersonate-") for name in headers):
                 user = self._authenticator.impersonated(user, credentials)
             found = routes.route(scope["path"])
             if found is not None and found.plural:
@@ -121,7 +117,7 @@ class HttpFace:
             if form == "table":
                 include = table.include_object(query.get("includeObject", ""))
                 meta = table.page_meta(page)
-                content = table.table(served, page.items, meta, self._core.clock(), include=include)
+                content = table.table(served.columns, page.items, meta, self._core.clock(), include=include)
             else:
                 content = table.partial_list(page) if form == "partial" else table.plain_list(served, page)
             await respond(send, 200, content)
@@ -142,7 +138,8 @@ class HttpFace:
         revision = orjson.loads(answer.body)["metadata"].get("resourceVersion", "")
         include = table.include_object(query.get("includeObject", ""))
         meta = {"resourceVersion": revision}
-        return table.table(served, [answer.body], meta, self._core.clock(), include=include)
+        columns = scale.COLUMNS if found.subresource == "scale" else served.columns
+        return table.table(columns, [answer.body], meta, self._core.clock(), include=include)
 
     async def _other(
         self,

@@ -17,6 +17,7 @@ from typing import Any
 import orjson
 
 from roadbed.apimachinery.cel import CelRules
+from roadbed.apimachinery.errors import ApiError
 from roadbed.apimachinery.gvk import Resource
 from roadbed.apimachinery.request import Object
 from roadbed.apimachinery.schema import Schema
@@ -106,6 +107,7 @@ def _definition(crd: Object, version: Mapping[str, Any]) -> Definition:
         has_status=has_status,
         scale=_scale(subresources.get("scale")),
         storage_version=f"{spec['group']}/{stored}",
+        deprecation=_deprecation(version, f"{spec['group']}/{version['name']} {names['kind']}"),
         refusal=_TERMINATING if crd["metadata"].get("deletionTimestamp") else "",
     )
 
@@ -116,6 +118,12 @@ _DEFAULT_COLUMNS: tuple[Column, ...] = (NAME, AGE)
 def _openapi(version: Mapping[str, Any]) -> Mapping[str, Any]:
     found: Mapping[str, Any] = (version.get("schema") or {}).get("openAPIV3Schema") or {}
     return found
+
+
+def _deprecation(version: Mapping[str, Any], kind: str) -> str:
+    if not version.get("deprecated"):
+        return ""
+    return str(version.get("deprecationWarning") or f"{kind} is deprecated")
 
 
 def _scale(scale: Mapping[str, str] | None) -> Scale | None:
@@ -215,6 +223,10 @@ class CrdInstaller:
             for name, crd in list(self._terminating.items()):
                 try:
                     await self._clean_one(name, crd, delete_all, release)
+                except ApiError as error:  # an admitter may hold an object back; it is tried again
+                    logger.warning(
+                        "cannot clean up after definition yet", extra={"crd": name, "why": error.message}
+                    )
                 except Exception:  # the loop outlives one failing object; it is tried again
                     logger.exception("cannot clean up after definition", extra={"crd": name})
             try:

@@ -86,7 +86,8 @@ class Dispatcher:
         served = self._core.registry.find(request.group, request.version, request.plural)
         if served is None:
             raise _not_served()
-        call = Call(served, user, request)
+        deprecation = served.definition.deprecation
+        call = Call(served, user, request, [deprecation] if deprecation else [])
         self._core.check(call, request.verb)
         resource = served.resource
         if request.namespace and not resource.namespaced:

@@ -68,6 +68,7 @@ class Definition:
     storage_version: str = ""
     to_storage: Convert | None = None  # None: only apiVersion differs
     from_storage: Convert | None = None
+    deprecation: str = ""  # what users of this version are warned of
     refusal: str = ""  # why nothing can be created now
 
 

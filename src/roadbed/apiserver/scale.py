@@ -9,8 +9,22 @@ import orjson
 from roadbed.apimachinery.errors import BadRequestError, NotFoundError
 from roadbed.apimachinery.request import Answer, Object
 
+from .builtincolumns import AGE
+from .columns import NAME, Cell, Column
 from .context import Call
 from .registry import Scale
+
+
+def _number(*names: str) -> Cell:
+    return lambda obj, _now: _at(obj, names)
+
+
+COLUMNS = (
+    NAME,
+    Column("Desired", _number("spec", "replicas"), type="integer"),
+    Column("Available", _number("status", "replicas"), type="integer"),
+    AGE,
+)
 
 
 def paths(call: Call) -> Scale:
@@ -60,7 +74,10 @@ def written(call: Call, live: Object, body: Any) -> Object:
     """
     if not isinstance(body, dict) or body.get("kind", "Scale") != "Scale":
         raise BadRequestError("the body must be a Scale of autoscaling/v1")
-    replicas = (body.get("spec") or {}).get("replicas", 0)
+    spec, sent = body.get("spec") or {}, body.get("metadata") or {}
+    if not isinstance(spec, dict) or not isinstance(sent, dict):
+        raise BadRequestError("spec and metadata of a Scale must be objects")
+    replicas = spec.get("replicas", 0)
     if not isinstance(replicas, int) or isinstance(replicas, bool) or replicas < 0:
         raise BadRequestError("spec.replicas must be a whole number that is not negative")
     new: Object = orjson.loads(orjson.dumps(live))
@@ -69,7 +86,6 @@ def written(call: Call, live: Object, body: Any) -> Object:
     for name in parents:
         place = place.setdefault(name, {})
     place[last] = replicas
-    sent = body.get("metadata") or {}
     new["metadata"]["resourceVersion"] = sent.get("resourceVersion") or live["metadata"]["resourceVersion"]
     return new
 

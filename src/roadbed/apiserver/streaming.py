@@ -81,7 +81,7 @@ class _Shape:
     def bookmark(self, value: bytes) -> bytes:
         if self._form == "table":
             meta = orjson.loads(value)["metadata"]
-            value = table.table(self._served, [], meta, self._clock(), include=self._include)
+            value = table.table(self._served.columns, [], meta, self._clock(), include=self._include)
         elif self._form == "partial":
             value = table.partial(value)
         return self._line("BOOKMARK", value)
@@ -91,7 +91,9 @@ class _Shape:
             return table.partial(value)
         headed, self._is_headed = self._is_headed, False
         meta = {"resourceVersion": orjson.loads(value)["metadata"]["resourceVersion"]}
-        return table.table(self._served, [value], meta, self._clock(), include=self._include, headed=headed)
+        return table.table(
+            self._served.columns, [value], meta, self._clock(), include=self._include, headed=headed
+        )
 
     @staticmethod
     def _line(type_: str, value: bytes) -> bytes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -30,7 +30,7 @@ def include_object(text: str) -> str:
 
 
 def table(
-    served: Served,
+    columns: Sequence[Column],
     values: Iterable[bytes],
     meta: dict[str, Any],
     now: datetime,
@@ -39,13 +39,13 @@ def table(
     headed: bool = True,
 ) -> bytes:
     """Give objects as one encoded Table; ``headed`` off leaves column definitions out (later watch events)."""
-    rows = [_row(served.columns, value, now, include) for value in values]
+    rows = [_row(columns, value, now, include) for value in values]
     return orjson.dumps(
         {
             "kind": "Table",
             "apiVersion": _META,
             "metadata": meta,
-            "columnDefinitions": [_definition(column) for column in served.columns] if headed else None,
+            "columnDefinitions": [_definition(column) for column in columns] if headed else None,
             "rows": rows,
         }
     )
@@ -90,7 +90,7 @@ def _partial(obj: Object) -> Object:
     return {"kind": "PartialObjectMetadata", "apiVersion": _META, "metadata": obj["metadata"]}
 
 
-def _row(columns: tuple[Column, ...], value: bytes, now: datetime, include: str) -> dict[str, Any]:
+def _row(columns: Sequence[Column], value: bytes, now: datetime, include: str) -> dict[str, Any]:
     obj = orjson.loads(value)
     row: dict[str, Any] = {"cells": [column.cell(obj, now) for column in columns]}
     if include == "Object":

@@ -25,5 +25,5 @@ def get(core: Core, call: Call) -> Answer:
     if entry is None:
         raise call.not_found()
     if call.request.subresource == "scale":
-        return Answer(200, scale.read(call, entry.value))
-    return Answer(200, entry.value)
+        return Answer(200, scale.read(call, entry.value), tuple(call.warnings))
+    return Answer(200, entry.value, tuple(call.warnings))
