@@ -46,8 +46,16 @@ def late_values(kind: Kind, found: Mapping[str, Any]) -> dict[str, Any]:
     return {
         field.name: found[field.name]
         for field in kind.inputs()
-        if field.has(Trait.COMPUTED) and not _empty(found.get(field.name))
+        if field.has(Trait.COMPUTED)
+        and not _empty(found.get(field.name))
+        and not _is_default(found[field.name])
     }
+
+
+def _is_default(value: Any) -> bool:
+    # RDS names its own groups default:postgres-17 and default.postgres17. Written into the spec they would pin an
+    # engine version that nobody chose: the next upgrade, or a creation elsewhere, would be refused for it.
+    return isinstance(value, str) and value.startswith(("default:", "default."))
 
 
 def unsupported(kind: Kind, wanted: Mapping[str, Any]) -> list[str]:
