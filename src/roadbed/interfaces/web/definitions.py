@@ -22,6 +22,8 @@ from roadbed.client import Client
 
 OFFERED_CATEGORIES = frozenset({"composite", "claim"})
 
+SYSTEM_PREFIXES = ("kube-", "roadbed-")
+
 # Annotations on a CompositeResourceDefinition by which its author tells the portal how to offer it.
 TITLE = "roadbed.dev/title"
 DESCRIPTION = "roadbed.dev/description"
@@ -92,12 +94,15 @@ def preferred(resources: Iterable[Resource]) -> list[Resource]:
 
 
 async def namespaces(client: Client) -> Sequence[str]:
-    """Give the namespaces that the person may list; none where that is not allowed."""
+    """Give the namespaces that the person may list, the system's own last; none where that is not allowed."""
     try:
         listed = await client.list(NAMESPACES)
     except ApiError:
         return ()
-    return [str(item["metadata"]["name"]) for item in listed if not item["metadata"].get("deletionTimestamp")]
+    names = [
+        str(item["metadata"]["name"]) for item in listed if not item["metadata"].get("deletionTimestamp")
+    ]
+    return sorted(names, key=lambda name: (name.startswith(SYSTEM_PREFIXES), name))
 
 
 async def _offer(client: Client, resource: Resource) -> Offer | None:

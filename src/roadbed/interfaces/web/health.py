@@ -30,6 +30,8 @@ RANK: dict[State, int] = {
 _UNDERWAY = frozenset(
     {"Creating", "Deleting", "Pending", "Waiting", "Progressing", "Updating", "Provisioning", ""}
 )
+# Crossplane calls it an error that a referenced object has no id yet; to a person it is an order of events.
+_WAITING = "referenced resource may not yet be ready"
 _PAUSED = frozenset({"ReconcilePaused", "Paused", "Suspended"})
 # Conditions that say by themselves whether a definition or package is usable.
 _DECISIVE = ("Ready", "Available", "Healthy", "Established", "Offered", "Installed", "ValidPipeline")
@@ -68,6 +70,8 @@ def health_of(obj: Object, *, is_reconciled: bool = True) -> Health:
     for name in _REQUIRED:
         found = conditions.get(name)
         if found is not None and found.get("status") == "False":
+            if _WAITING in str(found.get("message")):
+                return _health("progressing", found, "Waiting for what it refers to")
             return _health("degraded", found, f"{name} is false")
     for name in _DECISIVE:
         found = conditions.get(name)

@@ -140,7 +140,7 @@ async def _node(growth: _Growth, resource: Resource, obj: Object, depth: int) ->
         created=str(metadata(obj).get("creationTimestamp") or ""),
         obj=obj,
         resource=resource,
-        children=tuple(below),
+        children=tuple(sorted(below, key=lambda child: (child.slot, child.gvk.kind, child.name))),
     )
 
 

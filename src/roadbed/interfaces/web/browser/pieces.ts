@@ -33,7 +33,29 @@ function toggleRail(): void {
   document.cookie = `roadbed_rail=${slim ? "wide" : "slim"}; path=/; max-age=31536000; samesite=lax`;
 }
 
+const UNITS: [number, string][] = [[31_536_000, "y"], [86_400, "d"], [3_600, "h"], [60, "m"], [1, "s"]];
+
+// As the server words ages (words.age), so that they go on without asking it.
+function age(seconds: number): string {
+  for (const [at, [size, unit]] of UNITS.entries()) {
+    const count = Math.floor(seconds / size);
+    if (count) {
+      const minutes = unit === "h" && count < 10 ? Math.floor((seconds % size) / UNITS[at + 1][0]) : 0;
+      return minutes ? `${count}h${minutes}m` : `${count}${unit}`;
+    }
+  }
+  return "0s";
+}
+
+function tick(): void {
+  for (const time of document.querySelectorAll<HTMLTimeElement>("time.age")) {
+    const then = Date.parse(time.dateTime);
+    if (!Number.isNaN(then)) time.textContent = age(Math.max(0, (Date.now() - then) / 1000));
+  }
+}
+
 export function startPieces(): void {
+  window.setInterval(tick, 5_000);
   document.addEventListener("click", (event) => {
     const target = event.target as Element;
     const copies = target.closest<HTMLElement>("[data-copy], [data-copy-from]");

@@ -26,6 +26,9 @@ htmx.defineExtension("morph", {
     const options = {
       morphStyle: (style.split(":")[1] ?? "outerHTML") as "innerHTML" | "outerHTML",
       ignoreActiveValue: true, // what is being typed stays
+      // The server sends no styles (the policy would refuse them); those that are there came from a person's
+      // resizing, or from the browser.
+      callbacks: { beforeAttributeUpdated: (name: string) => name !== "style" },
     };
     // Comments and texts between elements are nothing that a page needs.
     return Idiomorph.morph(target, content as never, options) as unknown as Node[];
