@@ -354,6 +354,35 @@ async def test_a_kind_whose_definition_goes_is_not_worked_on_any_more(platform):
     await eventually(running)
 
 
+async def test_a_config_stays_while_it_is_used(platform):
+    await platform.plane.create(config("needed", platform.url))
+    await platform.create(
+        BUCKET, "needy", {}, providerConfigRef={"kind": "ClusterProviderConfig", "name": "needed"}
+    )
+    await platform.ready(BUCKET, "needy")
+
+    async def counted():
+        found = await platform.client.get(CLUSTER_PROVIDER_CONFIGS, "needed")
+        return (found.get("status") or {}).get("users") == 1
+
+    await eventually(counted)
+    await platform.client.delete(CLUSTER_PROVIDER_CONFIGS, "needed")
+
+    async def told():
+        found = await platform.client.get(CLUSTER_PROVIDER_CONFIGS, "needed")
+        return [c["message"] for c in found["status"].get("conditions", ()) if c["type"] == "Terminating"]
+
+    assert await eventually(told) == ["Blocking deletion while usages still exist: 1"]
+    await platform.delete(BUCKET, "needy")
+    await platform.gone(BUCKET, "needy")
+
+    async def gone():
+        return await platform.client.find(CLUSTER_PROVIDER_CONFIGS, "needed") is None
+
+    await eventually(gone)
+    assert "needy" not in str(platform.cloud("s3").list_buckets()["Buckets"])
+
+
 async def test_a_missing_config_wakes_its_objects_when_it_comes(platform):
     ref = {"kind": "ClusterProviderConfig", "name": "late"}
     await platform.create(BUCKET, "expectant", {}, providerConfigRef=ref)

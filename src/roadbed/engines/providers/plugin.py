@@ -1,7 +1,7 @@
 """Registers the provider controllers: one per managed kind, running while its definition is established.
 
-The only controller that always runs watches definitions. A kind without a definition costs nothing; one
-without objects costs an informer and its idle workers.
+What always runs watches definitions and provider configs. A kind without objects costs an informer and
+its idle workers.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from roadbed.apimachinery.gvk import Resource
 from roadbed.apimachinery.objects import annotations_of, is_terminating, metadata, name_of
 from roadbed.apimachinery.request import Object
 from roadbed.apis.apiextensions import CUSTOMRESOURCEDEFINITIONS
+from roadbed.apis.aws import CLUSTER_PROVIDER_CONFIGS, LEGACY_PROVIDER_CONFIGS, PROVIDER_CONFIGS
 from roadbed.controller import Controller, Informers, Reconciler, Request, Result, Watch
 from roadbed.plugins import EngineContext, hookimpl
 
@@ -22,6 +23,7 @@ from .aws.client import AwsConnector, managed_kind
 from .aws.ec2 import SecurityGroupAdapter, SubnetAdapter, VpcAdapter
 from .aws.rds import InstanceAdapter, SubnetGroupAdapter
 from .aws.s3 import BucketAdapter, BucketVersioningAdapter
+from .aws.usage import UsageController
 from .managed import ManagedReconciler
 from .waiting import Waiting, kind_key
 
@@ -41,7 +43,8 @@ ADAPTERS: tuple[Adapter, ...] = (
 @hookimpl
 def roadbed_controllers(context: EngineContext) -> Sequence[Controller]:
     """Give the controller that starts and stops the others."""
-    return [DefinitionFollower(context).controller()]
+    follower = DefinitionFollower(context)
+    return [follower.controller(), *follower.usage_controllers()]
 
 
 class DefinitionFollower:
@@ -60,6 +63,17 @@ class DefinitionFollower:
         """Give the controller to run."""
         watch = Watch(CUSTOMRESOURCEDEFINITIONS, to_requests=self._ours)
         return Controller("providers", self, [watch], workers=1)
+
+    def usage_controllers(self) -> list[Controller]:
+        """Give the controllers that keep provider configs while they are used."""
+        return [
+            UsageController(config, self._resources(legacy=legacy), self._context)
+            for config, legacy in (
+                (CLUSTER_PROVIDER_CONFIGS, False),
+                (PROVIDER_CONFIGS, False),
+                (LEGACY_PROVIDER_CONFIGS, True),
+            )
+        ]
 
     async def reconcile(self, request: Request) -> Result:
         """Start or stop the controller of one kind."""
