@@ -164,11 +164,12 @@ class Watcher:
         """
         if not self.queue and not self.closed.is_set():
             self._wake.clear()
+            # A bare timer: asyncio.timeout costs a tenth of a delivery, for each of hundreds of watchers.
+            timer = asyncio.get_running_loop().call_later(timeout_s, self._wake.set)
             try:
-                async with asyncio.timeout(timeout_s):
-                    await self._wake.wait()
-            except TimeoutError:
-                return []
+                await self._wake.wait()
+            finally:
+                timer.cancel()
         if self._error is not None:
             raise self._error
         if self.closed.is_set() and not self.queue:
