@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import expect, sync_playwright
 
 CHROMIUM = "/usr/bin/chromium"
 SHOTS = Path(os.environ.get("ROADBED_SHOTS", Path(__file__).parents[2] / "artifacts" / "portal"))
@@ -19,8 +20,6 @@ def chromium():
         if os.environ.get("CI") == "true":
             pytest.fail(message)
         pytest.skip(message)
-    from playwright.sync_api import sync_playwright
-
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         yield browser
@@ -82,7 +81,7 @@ def test_a_database_is_ordered_by_its_form_and_turns_green_without_a_reload(page
     page.select_option("[name='metadata.namespace']", "shop")
     page.select_option("[name='spec.engine']", "postgres")
     page.fill("[name='spec.storageGB']", "5000")
-    page.wait_for_function("document.querySelector('#yaml').value.includes('storageGB: 5000')")
+    expect(page.locator("#yaml")).to_have_value(re.compile("storageGB: 5000"))
 
     page.click("button:has-text('Create Database')")
     page.wait_for_selector(".field:has([name='spec.storageGB']) .field-error")
@@ -92,7 +91,7 @@ def test_a_database_is_ordered_by_its_form_and_turns_green_without_a_reload(page
 
     yaml = page.input_value("#yaml").replace("storageGB: 5000", "storageGB: 40")
     page.fill("#yaml", yaml)
-    page.wait_for_function("document.querySelector(\"[name='spec.storageGB']\").value === '40'")
+    expect(page.locator("[name='spec.storageGB']")).to_have_value("40")
     page.click("text=Check without creating")
     page.wait_for_selector("text=The server would accept this.")
     assert platform.kubectl("get", "database", "-n", "shop", "--ignore-not-found").stdout == ""
@@ -130,11 +129,12 @@ def test_the_details_of_every_part_are_one_click_or_key_away(page, base):
 def test_the_catalog_is_filtered_by_keyboard_and_leads_to_an_api(page, base):
     page.goto(f"{base}/catalog")
     page.check("input[name=kind][value=api]")
-    page.wait_for_function("location.search.includes('kind=api')")
+    page.wait_for_url("**kind=api*")
     before = page.locator("tbody tr").count()
     page.keyboard.press("/")
     page.keyboard.type("order")
-    page.wait_for_function(f"document.querySelectorAll('tbody tr').length < {before}")
+    page.wait_for_url("**q=order*")
+    assert page.locator("tbody tr").count() < before
     page.locator("tbody a").first.click()
     page.click(".tabs >> text=API")
     page.wait_for_selector(".operation")
