@@ -76,6 +76,18 @@ async def test_a_part_that_is_not_there_yet_is_said_so(shop, make):
     assert "no kind 'Thing' is served" in out
 
 
+async def test_what_is_under_way_is_told_before_what_only_waits_for_it(shop, make):
+    await shop.create(
+        make.part(
+            "Instance", "server", Synced=("ReconcileError", "cannot resolve references: no network yet")
+        ),
+        make.part("Network", "net", Synced=True, Ready=("Creating", "")),
+        make.database("orders", ("Instance", "server"), ("Network", "net"), Ready=("Creating", "")),
+    )
+    out = (await shop.run("tree", "database/orders", "-n", "shop")).out
+    assert out.splitlines()[-1] == "network.cloud.example.org/net: Creating"
+
+
 async def test_a_reference_back_to_the_top_does_not_go_round(shop, make):
     order = make.database("orders")
     order["spec"]["crossplane"]["resourceRefs"] = [

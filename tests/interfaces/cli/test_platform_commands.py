@@ -55,7 +55,7 @@ async def test_status_says_what_is_not_ready_and_exits_1(shop):
     write_addresses(addresses(shop, listener.port))
     done = await shop.run("status", code=1)
     await listener.stop()
-    assert "not ready: not ready: engines: controllers are starting" in done.out
+    assert "not ready: engines: controllers are starting" in done.out
     gone = await shop.run("status", code=1)
     assert "cannot reach it" in gone.out
 

@@ -100,6 +100,27 @@ def test_it_says_how_to_reach_it_and_stops_gracefully(tmp_path, capsys):
     assert not (tmp_path / "addresses.json").exists()
 
 
+def test_a_second_signal_does_not_wait(tmp_path, capsys, monkeypatch):
+    import asyncio
+
+    exits = []
+    ended = asyncio.Event()
+
+    class Slow(Standin):
+        async def stop(self):
+            os.kill(os.getpid(), signal.SIGINT)
+            await ended.wait()
+
+    def leave(code):
+        exits.append(code)
+        ended.set()
+
+    monkeypatch.setattr("roadbed.interfaces.cli.commands.up.os._exit", leave)
+    main(["up", "--data-dir", str(tmp_path)], platforms=Slow(tmp_path))
+    assert exits == [130]
+    assert "stopped at once" in capsys.readouterr().out
+
+
 def test_a_signal_before_it_is_ready_ends_the_start(tmp_path, capsys):
     assert main(["up", "--data-dir", str(tmp_path)], platforms=Standin(tmp_path, ready=False)) == 0
     assert capsys.readouterr().out == "stopped before it was ready\n"

@@ -27,6 +27,7 @@ MOST_DEPTH = 8
 MOST_NODES = 500
 AT_ONCE = 16  # reads in flight
 _WAITS = "cannot resolve references"  # what providers say of a resource that needs another one first
+NOT_YET = "not created yet"
 _JUDGED = ("Established", "Offered", "Installed", "Healthy", "Ready")
 _EXPECTED = {"composite": "Ready", "claim": "Ready", "managed": "Ready", "pkg": "Healthy"}
 
@@ -73,18 +74,21 @@ class Node:
 
     @property
     def cause(self) -> Node | None:
-        """The deepest part that is not well; among equals one that failed before one that waits."""
+        """What to look at first: a failure before what is under way before what waits; the deepest of these."""
         found = [(depth, node) for depth, node in self.walk() if node.own_trouble]
         if not found:
             return None
-        return max(found, key=lambda item: (item[1].has_failed, item[0]))[1]
+        return max(found, key=lambda item: (item[1].urgency, item[0]))[1]
 
     @property
-    def has_failed(self) -> bool:
-        """Say whether something is wrong, rather than only not done or waiting for another."""
-        if self.obj is None:
-            return bool(self.trouble)
-        return self.status("Synced") == "False" and _WAITS not in self.own_trouble
+    def urgency(self) -> int:
+        """Give 2 where something is wrong, 1 where it is not done yet, 0 where it waits for another."""
+        if _WAITS in self.own_trouble:
+            return 0
+        has_failed = (
+            self.trouble not in ("", NOT_YET) if self.obj is None else self.status("Synced") == "False"
+        )
+        return 2 if has_failed else 1
 
 
 def unreadiness(obj: Object, *, expected: str = "") -> str:
@@ -170,7 +174,7 @@ async def _child(reading: _Reading, reference: dict[str, Any], beside: str, dept
     gvk = GVK(group, version, str(reference["kind"]))
     name, kind = str(reference.get("name") or ""), f"{gvk.kind.lower()}{'.' if group else ''}{group}"
     if not name:
-        return Node(kind, "", beside, None, "not created yet")
+        return Node(kind, "", beside, None, NOT_YET)
     try:
         resource = await reading.client.resource_for(gvk)
         namespace = str(reference.get("namespace") or beside) if resource.namespaced else ""
@@ -179,7 +183,7 @@ async def _child(reading: _Reading, reference: dict[str, Any], beside: str, dept
         async with reading.gate:
             obj = await reading.client.get(resource, name, namespace)
     except NotFoundError as error:
-        return Node(kind, name, beside, None, "not created yet" if error.name else sentence(error.message))
+        return Node(kind, name, beside, None, NOT_YET if error.name else sentence(error.message))
     except ApiError as error:
         return Node(kind, name, beside, None, sentence(error.message))
     return await _node(reading, resource, obj, depth)

@@ -73,7 +73,7 @@ async def _portal_problem(url: str) -> str:
             answer = await http.get(f"{url}/readyz")
     except httpx2.TransportError as error:
         return f"cannot reach it: {str(error) or type(error).__name__}"
-    return "" if answer.status_code == 200 else answer.text.strip()
+    return "" if answer.status_code == 200 else answer.text.strip().removeprefix("not ready: ")
 
 
 async def _counts(session: Session) -> list[dict[str, Any]]:
