@@ -21,6 +21,7 @@ MAPPING = {"b": 2, "a": "x"}
         ("%v", [MAPPING], "map[a:x b:2]"),
         ("%s", [MAPPING], "map[a:x b:%!s(int64=2)]"),
         ("%v", [["a", 1, None, True]], "[a 1 <nil> true]"),
+        ("%s", [[None, {"x": None}]], "[<nil> map[x:<nil>]]"),
         ("%05d|%-5d|%5d|%+d", [3, 3, -3, 3], "00003|3    |   -3|+3"),
         ("%x %X %q", ["hi", "hi", 'a"b'], '6869 6869 "a\\"b"'),
         ("%[2]s-%[1]s", ["a", "b"], "b-a"),

@@ -89,11 +89,49 @@ async def test_an_absent_required_source_does_not_take_away_what_exists():
 async def test_values_are_combined_by_a_format():
     combine = {
         "strategy": "string",
-        "string": {"fmt": "%s-%d"},
+        "string": {"fmt": "%s-%v"},
         "variables": [{"fromFieldPath": "spec.image"}, {"fromFieldPath": "spec.size"}],
     }
     made = await rendered({"type": "CombineFromComposite", "combine": combine, "toFieldPath": "data.id"})
     assert made["data"]["id"] == "nginx-3"
+
+
+@pytest.mark.parametrize(
+    ("value", "transform", "printed"),
+    [
+        (3, {"type": "string", "string": {"type": "Format", "fmt": "%v"}}, "3"),
+        (3, {"type": "string", "string": {"type": "Format", "fmt": "%d"}}, "%!d(float64=3)"),
+        (1500000, {"type": "string", "string": {"type": "Format", "fmt": "%v"}}, "1.5e+06"),
+        (1500000, {"type": "string", "string": {"type": "Format", "fmt": "%.0f"}}, "1500000"),
+        (1500000, {"type": "convert", "convert": {"toType": "string"}}, "1500000"),
+        ({"a": 1}, {"type": "string", "string": {"type": "Convert", "convert": "ToJson"}}, '{"a":1}'),
+        (3, {"type": "math", "math": {"type": "Multiply", "multiply": 2}}, 6),
+        (3, {"type": "convert", "convert": {"toType": "bool"}}, False),
+    ],
+)
+async def test_numbers_are_what_the_protocol_makes_of_them(value, transform, printed):
+    """Struct knows only doubles, so under Crossplane a %d prints an error; a platform must look the same there."""
+    composite = {**COMPOSITE, "spec": {"crossplane": {}, "x": value}}
+    patch = {"fromFieldPath": "spec.x", "toFieldPath": "data.x", "transforms": [transform]}
+    made = await rendered(patch, composite=composite)
+    assert made["data"]["x"] == printed
+    assert type(made["data"]["x"]) is type(printed)
+
+
+async def test_what_can_not_be_merged_stays_or_is_replaced_as_the_policy_says():
+    async def merged(policy):
+        patch = {"fromFieldPath": "spec.image", "toFieldPath": "data", "policy": {"toFieldPath": policy}}
+        return (await rendered(patch))["data"]
+
+    assert await merged("MergeObjects") == {"keep": "me"}
+    assert await merged("ForceMergeObjects") == "nginx"
+
+
+async def test_an_array_is_not_appended_to_something_else():
+    policy = {"toFieldPath": "AppendArray"}
+    patch = {"fromFieldPath": "spec.zones", "toFieldPath": "data", "policy": policy}
+    (result,) = (await run(template(patch))).results
+    assert "cannot append two slices with different type" in result.message
 
 
 async def test_a_patch_goes_to_the_composites_status_once_the_resource_exists():
@@ -274,7 +312,13 @@ async def test_a_legacy_composite_gets_its_details_back_instead_of_a_secret():
             "cannot find PatchSet by name x",
         ),
         (
-            {"resources": [template({"fromFieldPath": "a", "transforms": [{"type": "math", "math": {}}]})]},
+            {
+                "resources": [
+                    template(
+                        {"fromFieldPath": "a", "transforms": [{"type": "math", "math": {"type": "Multiply"}}]}
+                    )
+                ]
+            },
             "resources[0].patches[0].transforms[0].math.multiply: Required value",
         ),
         (

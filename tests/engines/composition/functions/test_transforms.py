@@ -5,8 +5,8 @@ import pytest
 from roadbed.engines.composition.functions.transforms import TransformError, resolve
 
 
-def math(**settings):
-    return {"type": "math", "math": settings}
+def math(kind="Multiply", **settings):
+    return {"type": "math", "math": {"type": kind, **settings}}
 
 
 def string(kind, **settings):
@@ -25,9 +25,9 @@ REGEXP = {"type": "regexp", "regexp": "^b+$", "result": "bees"}
     ("transform", "value", "result"),
     [
         (math(multiply=2), 3, 6),
-        (math(type="Multiply", multiply=2), 1.5, 3.0),
-        (math(type="ClampMin", clampMin=5), 3, 5),
-        (math(type="ClampMax", clampMax=5), 3, 3),
+        (math(multiply=2), 1.5, 3.0),
+        (math("ClampMin", clampMin=5), 3, 5),
+        (math("ClampMax", clampMax=5), 3, 3),
         ({"type": "map", "map": {"small": {"cpu": 1}}}, "small", {"cpu": 1}),
         ({"type": "match", "match": {"patterns": [LITERAL, REGEXP]}}, "a", {"x": 1}),
         ({"type": "match", "match": {"patterns": [LITERAL, REGEXP]}}, "bbb", "bees"),

@@ -2,7 +2,8 @@
 
 Called by patches (combine) and transforms (string). Formats are data that people wrote for Crossplane, so
 its odd corners are kept, wrong verbs (``%!d(string=x)``) and missing operands (``%!s(MISSING)``) included.
-It never raises: Go doesn't either. JSON integers are Go's int64, other numbers float64.
+It never raises: Go doesn't either. A Python int is Go's int64, a float is its float64; every number that a
+function receives is a float64, because the protocol's Struct knows no other (``as_received``).
 
 Source: https://pkg.go.dev/fmt
 """
@@ -15,6 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+_WHOLE_LIMIT = 1e21  # from here on Go writes an exponent
 WIDTH_LIMIT = 1000  # a format is user input: no gigabyte of padding
 _DIRECTIVE = re.compile(
     r"%(?P<flags>[-+# 0]*)(?P<index1>\[\d+\])?(?P<width>\d+|\*)?"
@@ -50,6 +52,26 @@ def sprintf(template: str, *operands: Any) -> str:
 def to_text(value: Any) -> str:
     """Give ``%v`` of a value."""
     return _format(value, _Spec("v"))
+
+
+def as_received(value: Any) -> Any:
+    """Give JSON with all numbers as float64, as functions get them."""
+    if isinstance(value, dict):
+        return {name: as_received(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [as_received(item) for item in value]
+    return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def as_stored(value: Any) -> Any:
+    """Give JSON with whole numbers as integers, as objects hold them."""
+    if isinstance(value, dict):
+        return {name: as_stored(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [as_stored(item) for item in value]
+    if isinstance(value, float) and value.is_integer() and abs(value) < _WHOLE_LIMIT:
+        return int(value)
+    return value
 
 
 def type_name(value: Any) -> str:
@@ -147,11 +169,15 @@ def _format(value: Any, spec: _Spec) -> str:
     if isinstance(value, str):
         return _string(value, spec)
     if isinstance(value, list):
-        return "[" + " ".join(_format(item, spec) for item in value) + "]"
+        return "[" + " ".join(_member(item, spec) for item in value) + "]"
     if isinstance(value, dict):
-        pairs = (f"{_format(key, spec)}:{_format(value[key], spec)}" for key in sorted(value))
+        pairs = (f"{_format(key, spec)}:{_member(value[key], spec)}" for key in sorted(value))
         return "map[" + " ".join(pairs) + "]"
     return _wrong(value, spec)
+
+
+def _member(value: Any, spec: _Spec) -> str:
+    return "<nil>" if value is None else _format(value, spec)
 
 
 def _integer(value: int, spec: _Spec) -> str:

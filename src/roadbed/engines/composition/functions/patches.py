@@ -16,7 +16,7 @@ import re2
 from roadbed.apimachinery import fieldpath
 
 from . import transforms
-from .goformat import sprintf
+from .goformat import as_received, as_stored, sprintf, type_name
 from .inputs import Reader, invalid, required
 
 FROM_COMPOSITE = "FromCompositeFieldPath"
@@ -153,13 +153,16 @@ def apply(patch: Patch, source: Any, target: Any) -> None:
         transforms.TransformError: the value can't be transformed.
     """
     values = [fieldpath.get(source, path) for path in patch.sources]
-    value = values[0] if patch.template is None else sprintf(patch.template, *values)
+    value = values[0]
+    if patch.template is not None:
+        value = sprintf(patch.template, *map(as_received, values))
     if patch.transforms:
-        value = transforms.resolve(patch.transforms, value)
-    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
-        value = int(value)  # as every other reader of the object's JSON would see it
+        value = as_stored(transforms.resolve(patch.transforms, as_received(value)))
     if "[*]" not in patch.to or patch.template is not None:
-        _place(patch, target, patch.to, value)
+        try:
+            _place(patch, target, patch.to, value)
+        except fieldpath.FieldPathError as error:
+            raise fieldpath.FieldPathError(f"cannot patch to object: {error}") from error
         return
     expanded = fieldpath.expand_wildcards(target, patch.to)
     if not expanded:
@@ -171,8 +174,18 @@ def apply(patch: Patch, source: Any, target: Any) -> None:
 def _place(patch: Patch, target: Any, path: str, value: Any) -> None:
     if patch.merge is None:
         fieldpath.set_value(target, path, value)
-    else:
-        fieldpath.merge_value(target, path, value, **patch.merge)
+        return
+    found = fieldpath.find(target, path)
+    if patch.merge.get("append_slice") and isinstance(value, list) and not isinstance(found, list | None):
+        raise fieldpath.FieldPathError(
+            f"failed to merge values: cannot append two slices with different type ([]interface {{}}, {type_name(found)})"
+        )
+    if found not in (None, "", [], {}) and isinstance(found, dict) != isinstance(value, dict):
+        # Nothing to merge: what is there stays, unless the policy lets the patch win.
+        if not patch.merge.get("keep_map_values"):
+            fieldpath.set_value(target, path, value)
+        return
+    fieldpath.merge_value(target, path, value, **patch.merge)
 
 
 def _path(reader: Reader, text: str) -> str:
@@ -229,7 +242,9 @@ def _transform(reader: Reader) -> dict[str, Any]:
 
 
 def _check_math(settings: Reader) -> None:
-    kind = settings.text("type") or "Multiply"
+    kind = settings.text("type")
+    if not kind:
+        raise required(settings.at("type"), "math transform type is required")
     field = {"Multiply": "multiply", "ClampMin": "clampMin", "ClampMax": "clampMax"}.get(kind)
     if field is None:
         raise invalid(settings.at("type"), kind, "unknown math transform type")
@@ -259,7 +274,9 @@ def _check_match(settings: Reader) -> None:
 
 
 def _check_string(settings: Reader) -> None:
-    kind = settings.text("type") or "Format"
+    kind = settings.text("type")
+    if not kind:
+        raise required(settings.at("type"), "string transform type is required")
     field = _STRING_FIELDS.get(kind)
     if field is None:
         raise invalid(settings.at("type"), kind, "unknown string transform type")

@@ -22,7 +22,7 @@ import re2
 
 from roadbed.apimachinery.quantity import parse_quantity
 
-from .goformat import float_text, sprintf, to_text, type_name
+from .goformat import as_received, as_stored, float_text, sprintf, to_text, type_name
 
 Settings = dict[str, Any]
 
@@ -61,7 +61,7 @@ def compile_regexp(expression: str) -> Any:
 def _math(settings: Settings, value: Any) -> Any:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise TransformError(f"input is required to be a number for math transformer, got {type_name(value)}")
-    kind = settings.get("type") or "Multiply"
+    kind = settings["type"]
     if kind == "Multiply":
         return value * settings["multiply"]
     whole = int(value)
@@ -75,7 +75,7 @@ def _map(pairs: Settings, value: Any) -> Any:
         raise TransformError(f"type {type_name(value)} is not supported for map transform")
     if value not in pairs:
         raise TransformError(f"key {value} is not found in map")
-    return pairs[value]
+    return as_received(pairs[value])
 
 
 def _match(settings: Settings, value: Any) -> Any:
@@ -84,12 +84,12 @@ def _match(settings: Settings, value: Any) -> Any:
             found = "null" if value is None else type_name(value)
             raise TransformError(f"cannot match pattern at index {index}: unsupported input type '{found}'")
         if _matches(pattern, value):
-            return pattern.get("result")
+            return as_received(pattern.get("result"))
     if settings.get("fallbackTo") == "Input":
         if settings.get("fallbackValue") is not None:
             raise TransformError("cannot set both a fallback value and the fallback to input flag")
         return value
-    return settings.get("fallbackValue")
+    return as_received(settings.get("fallbackValue"))
 
 
 def _matches(pattern: Settings, value: str) -> bool:
@@ -99,7 +99,7 @@ def _matches(pattern: Settings, value: str) -> bool:
 
 
 def _string(settings: Settings, value: Any) -> str:
-    kind = settings.get("type") or "Format"
+    kind = settings["type"]
     if kind == "Format":
         return sprintf(settings["fmt"], value)
     if kind == "Convert":
@@ -128,7 +128,7 @@ def _group(settings: Settings, text: str) -> str:
 
 
 def _json(value: Any) -> bytes:
-    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+    return orjson.dumps(as_stored(value), option=orjson.OPT_SORT_KEYS)
 
 
 def _hashed(value: Any) -> bytes:
@@ -195,7 +195,7 @@ def _integer(text: str) -> int:
 
 def _decoded(kind: type) -> Callable[[str], Any]:
     def decode(text: str) -> Any:
-        value = orjson.loads(text)
+        value = as_received(orjson.loads(text))
         if not isinstance(value, kind):
             raise ValueError(f"JSON value is {type_name(value)}")  # noqa: TRY004 - the text is wrong
         return value
