@@ -51,11 +51,11 @@ async def test_a_tree_shows_every_part_and_ends_with_the_deepest_cause(stuck):
     out = (await stuck.run("tree", "database/orders", "-n", "shop")).out
     lines = out.splitlines()
     assert lines[0].split() == ["NAME", "SYNCED", "READY", "EXTERNAL-NAME", "REASON"]
-    assert lines[1].startswith("database.platform.example.org/orders ")
-    assert "├─ network.cloud.example.org/net" in lines[2]
+    assert lines[1].startswith("database/orders ")
+    assert "├─ network/net" in lines[2]
     assert lines[2].split()[-3:] == ["True", "True", "net-1"]
     assert "ReconcileError: quota exceeded for db.t3.micro" in lines[3]
-    assert lines[-1] == "instance.cloud.example.org/server: ReconcileError: quota exceeded for db.t3.micro"
+    assert lines[-1] == "instance/server: ReconcileError: quota exceeded for db.t3.micro"
 
 
 async def test_a_tree_as_json_has_the_same_parts(stuck):
@@ -71,7 +71,7 @@ async def test_a_part_that_is_not_there_yet_is_said_so(shop, make):
     order["spec"]["crossplane"]["resourceRefs"].append(unknown)
     await shop.create(order)
     out = (await shop.run("tree", "database/orders", "-n", "shop")).out
-    assert "instance.cloud.example.org/server" in out
+    assert "instance/server" in out
     assert "not created yet" in out
     assert "no kind 'Thing' is served" in out
 
@@ -85,7 +85,7 @@ async def test_what_is_under_way_is_told_before_what_only_waits_for_it(shop, mak
         make.database("orders", ("Instance", "server"), ("Network", "net"), Ready=("Creating", "")),
     )
     out = (await shop.run("tree", "database/orders", "-n", "shop")).out
-    assert out.splitlines()[-1] == "network.cloud.example.org/net: Creating"
+    assert out.splitlines()[-1] == "network/net: Creating"
 
 
 async def test_a_reference_back_to_the_top_does_not_go_round(shop, make):
@@ -95,7 +95,7 @@ async def test_a_reference_back_to_the_top_does_not_go_round(shop, make):
     ]
     await shop.create(order)
     out = (await shop.run("tree", "database/orders", "-n", "shop")).out
-    assert out.count("database.platform.example.org/orders ") == 1
+    assert out.count("database/orders ") == 1
 
 
 async def test_describe_tells_metadata_spec_conditions_and_events(stuck, make):

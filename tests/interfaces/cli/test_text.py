@@ -58,10 +58,19 @@ def test_a_table_fits_the_terminal(rows):
 
 def test_what_is_cut_says_so():
     (_, row) = lines(
-        ("NAME", "MESSAGE"), [("orders", "a sentence that is too long for it")], Screen(30, has_color=False)
+        ("NAME", "ID"), [("orders", "a-name-that-is-too-long-for-it")], Screen(30, has_color=False)
     )
     assert row.endswith("…")
     assert len(row) <= 30
+
+
+def test_a_sentence_in_the_last_column_is_wrapped_and_not_cut():
+    message = "cannot resolve references: the network is not there yet"
+    (_, row) = lines(("NAME", "MESSAGE"), [("orders", message)], Screen(50, has_color=False))
+    assert row.splitlines() == [
+        "orders   cannot resolve references: the network is",
+        "         not there yet",
+    ]
 
 
 def test_a_terminal_gets_colour_where_a_column_judges():

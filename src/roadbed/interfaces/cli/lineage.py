@@ -56,6 +56,11 @@ class Node:
         return str(found.get("status")) if found else "-"
 
     @property
+    def label(self) -> str:
+        """What a person calls it: kind and name."""
+        return f"{self.kind.partition('.')[0]}/{self.name or '…'}"
+
+    @property
     def external_name(self) -> str:
         """The id at the cloud, empty where there is none."""
         return annotations_of(self.obj).get(Annotation.EXTERNAL_NAME, "") if self.obj else ""

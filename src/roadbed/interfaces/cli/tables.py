@@ -9,13 +9,16 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+import textwrap
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from rich.cells import cell_len, set_cell_size
 
 GAP = 3
-LEAST = 8  # a column is not cut below this; then lines wrap
+LEAST = 8  # a column is not cut below this; then the terminal wraps
+LEAST_PROSE = 32  # of a last column of sentences, which is wrapped and never cut
+_PROSE = frozenset(("MESSAGE", "REASON"))
 _COLORS = {"True": "32", "False": "31", "Unknown": "33", "Warning": "33", "ok": "32"}
 _JUDGED = frozenset(
     {"READY", "SYNCED", "STATUS", "ESTABLISHED", "OFFERED", "INSTALLED", "HEALTHY", "TYPE", "AVAILABLE"}
@@ -56,8 +59,17 @@ class Layout:
                 self._widths[index] = max(self._widths[index], cell_len(cell))
 
     def row(self, cells: Sequence[str]) -> str:
-        """Give one row as a line."""
-        return self._line(cells)
+        """Give one row; a last cell of prose that is too long goes on below, under its own column."""
+        if self._screen.width is None or not self._ends_in_prose:
+            return self._line(cells)
+        widths = self._fitted()
+        first, *rest = textwrap.wrap(cells[-1], widths[-1], break_on_hyphens=False) or [""]
+        indent = " " * (sum(widths[:-1]) + GAP * (len(widths) - 1))
+        return "\n".join([self._line([*cells[:-1], first]), *(f"{indent}{line}" for line in rest)])
+
+    @property
+    def _ends_in_prose(self) -> bool:
+        return self._headings[-1] in _PROSE
 
     def _line(self, cells: Sequence[str], *, is_head: bool = False) -> str:
         parts = []
@@ -74,11 +86,18 @@ class Layout:
         if self._screen.width is None:
             return widths
         excess = sum(widths) + GAP * (len(widths) - 1) - self._screen.width
-        while excess > 0:
-            widest = max(range(len(widths)), key=lambda index: widths[index])
+        columns = list(range(len(widths)))
+        if self._ends_in_prose:
+            columns.pop()
+            spared = min(excess, max(0, widths[-1] - LEAST_PROSE))
+            if spared > 0:
+                widths[-1] -= spared
+                excess -= spared
+        while excess > 0 and columns:
+            widest = max(columns, key=lambda index: widths[index])
             if widths[widest] <= LEAST:
                 break
-            second = max([width for index, width in enumerate(widths) if index != widest], default=LEAST)
+            second = max([widths[index] for index in columns if index != widest], default=LEAST)
             cut = min(excess, max(1, widths[widest] - max(second, LEAST)))
             widths[widest] -= cut
             excess -= cut

@@ -113,7 +113,7 @@ async def _why(client: Client, one: One) -> str:
         return "almost done"
     if cause is root:
         return cause.own_trouble
-    return f"{cause.kind}/{cause.name}: {cause.own_trouble}"
+    return f"{cause.label}: {cause.own_trouble}"
 
 
 async def _late(client: Client, pending: Sequence[One], wait: Wait) -> Failure:

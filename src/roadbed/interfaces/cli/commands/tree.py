@@ -50,12 +50,12 @@ async def tree(
     sys.stdout.write("".join(f"{line}\n" for line in lines(HEADINGS, list(_rows(root, "", "")))))
     cause = root.cause
     if cause is not None:
-        sys.stdout.write(f"\n{cause.kind}/{cause.name}: {cause.own_trouble}\n")
+        sys.stdout.write(f"\n{cause.label}: {cause.own_trouble}\n")
     return None
 
 
 def _rows(node: Node, before: str, below: str) -> list[tuple[str, ...]]:
-    label = f"{before}{node.kind}/{node.name or '…'}"
+    label = f"{before}{node.label}"
     status = (node.status("Synced"), node.status("Ready"))
     rows: list[tuple[str, ...]] = [
         (label, *status, node.external_name if not node.children else "", node.own_trouble)
