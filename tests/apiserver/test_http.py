@@ -309,10 +309,12 @@ async def test_a_watch_streams_lines_over_a_socket_and_ends_when_the_client_goes
 async def test_a_watched_table_names_its_columns_once(address: str, api: Any) -> None:
     await api.create(CONFIGMAPS, {"metadata": {"name": "a", "namespace": "default"}})
     await api.create(CONFIGMAPS, {"metadata": {"name": "b", "namespace": "default"}})
-    async with httpx.AsyncClient(base_url=address) as client:
-        path = f"{MAPS}?watch=true&timeoutSeconds=1"
-        answer = await client.get(path, headers={"accept": TABLE})
-    events = [orjson.loads(line) for line in answer.text.splitlines()]
+    async with (
+        httpx.AsyncClient(base_url=address) as client,
+        client.stream("GET", f"{MAPS}?watch=true", headers={"accept": TABLE}) as answer,
+        aclosing(answer.aiter_lines()) as lines,
+    ):
+        events = [orjson.loads(await anext(lines)), orjson.loads(await anext(lines))]
     assert [event["object"]["rows"][0]["cells"][0] for event in events] == ["a", "b"]
     assert [bool(event["object"]["columnDefinitions"]) for event in events] == [True, False]
 

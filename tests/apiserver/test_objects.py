@@ -139,6 +139,29 @@ async def test_secrets_are_sealed_at_rest_and_open_in_answers(api: Any, storage:
     assert await api.get(SECRETS, "a", "default") == made
 
 
+async def test_a_secret_s_values_never_appear_in_errors(api: Any) -> None:
+    faults: list[dict[str, Any]] = [
+        {"data": {"password": "hunter2!"}},
+        {"data": {"password": ["hunter2"]}},
+        {"data": {"pass word": "aHVudGVyMg=="}},
+        {"data": "hunter2"},
+        {"stringData": {"pass word": "hunter2"}},
+        {"stringData": {"password": ["hunter2"]}},
+        {"stringData": ["hunter2"]},
+    ]
+    for fault in faults:
+        with pytest.raises((BadRequestError, InvalidError)) as caught:
+            await api.create(SECRETS, config(**fault))
+        told = str(caught.value.to_status())
+        assert "hunter2" not in told, told
+        assert "aHVudGVyMg" not in told, told
+    await api.create(SECRETS, config(stringData={"password": "hunter2"}))
+    test = {"op": "test", "path": "/data/password", "value": "other"}
+    with pytest.raises((BadRequestError, InvalidError)) as caught:
+        await api.patch(SECRETS, "a", [test], "default", patch_type="application/json-patch+json")
+    assert "aHVudGVyMg" not in str(caught.value.to_status())
+
+
 async def test_deletecollection_deletes_what_the_selector_names(api: Any) -> None:
     for name, label in (("a", "x"), ("b", "x"), ("c", "y")):
         meta = {"name": name, "namespace": "default", "labels": {"l": label}}

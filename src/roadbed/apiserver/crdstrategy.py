@@ -59,6 +59,8 @@ class CrdStrategy(Strategy):
         spec = obj.get("spec")
         if not isinstance(spec, dict) or not isinstance(spec.get("names"), dict):
             return [required("spec.names.plural"), required("spec.names.kind")]
+        if old is not None and spec == old.get("spec"):
+            return []  # what was accepted once may always be labelled, finalized and deleted
         causes = _names(obj)
         causes += _versions(spec)
         if old is not None:

@@ -147,7 +147,7 @@ def tidy(call: Call, obj: Object) -> None:
     served.schema.default(obj)
     if not served.is_custom:
         # A typed decoder refuses wrong types before anything else looks at the object.
-        _refuse_mistyped(call, served.schema.validate(obj))
+        _refuse_mistyped(call, _discreet(call, served.schema.validate(obj)))
 
 
 def validate(call: Call, obj: Object, old: Object | None) -> None:
@@ -160,7 +160,7 @@ def validate(call: Call, obj: Object, old: Object | None) -> None:
     served = call.served
     causes = _metadata_causes(call, obj, old)
     if served.schema is not None:
-        causes.extend(served.schema.validate(obj, old=old))
+        causes.extend(_discreet(call, served.schema.validate(obj, old=old)))
     if served.rules is not None and not causes:
         causes.extend(served.rules.validate(obj, old))
     causes.extend(served.strategy.validate(obj, old))
@@ -180,6 +180,16 @@ def _metadata_causes(call: Call, obj: Object, old: Object | None) -> list[Cause]
 
 def _judged(meta: dict[str, Any]) -> tuple[Any, ...]:
     return tuple(meta.get(name) for name in ("labels", "annotations", "ownerReferences", "finalizers"))
+
+
+def _discreet(call: Call, causes: list[Cause]) -> list[Cause]:
+    """Leave values out of what is said about kinds that are secret."""
+    if not call.served.is_sealed:
+        return causes
+    return [
+        Cause(cause.reason, f"{cause.message.partition(':')[0]}: the value is not shown", cause.field)
+        for cause in causes
+    ]
 
 
 def _refuse_mistyped(call: Call, causes: list[Cause]) -> None:

@@ -28,6 +28,7 @@ class _Protocol(HttpToolsProtocol):
     _extensions: dict[str, Any]
     _is_in_head = True
     _head_bytes = 0
+    _has_ended_one = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -36,10 +37,12 @@ class _Protocol(HttpToolsProtocol):
         self._extensions = {"tls": {"client_cert": certificate}}
 
     def data_received(self, data: bytes) -> None:
+        self._has_ended_one = False
         super().data_received(data)
         # The parser hands a header on only when it is complete, and holds back any length of it until then.
         if self._is_in_head and not self.transport.is_closing():
-            self._head_bytes += len(data)
+            # Data that ended a request is its body; what may follow of the next head is counted from the next data on.
+            self._head_bytes += 0 if self._has_ended_one else len(data)
             if self._head_bytes > MAX_HEAD_BYTES:
                 self.send_400_response(f"Request head larger than {MAX_HEAD_BYTES} bytes.")
 
@@ -53,6 +56,7 @@ class _Protocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         super().on_message_complete()
+        self._has_ended_one = True
         self._is_in_head = True
         self._head_bytes = 0
 
