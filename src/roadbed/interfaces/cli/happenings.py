@@ -12,7 +12,7 @@ from roadbed.apimachinery.request import Object
 from roadbed.apis.core import EVENTS
 from roadbed.client import Client
 
-from .tables import lines
+from .tables import Screen, lines
 from .words import age, sentence
 
 HEADINGS = ("LAST SEEN", "TYPE", "REASON", "OBJECT", "MESSAGE")
@@ -59,11 +59,12 @@ def row_of(event: Object) -> tuple[str, ...]:
     )
 
 
-def table_of(events: Sequence[Object], *, has_object: bool = True) -> str:
-    """Give events as a table."""
-    kept = [index for index, heading in enumerate(HEADINGS) if has_object or heading != "OBJECT"]
+def section_of(events: Sequence[Object]) -> str:
+    """Give events about one object as a table inside its description."""
+    kept = [index for index, heading in enumerate(HEADINGS) if heading != "OBJECT"]
     rows = [[row_of(event)[index] for index in kept] for event in events]
-    return "\n".join(lines([HEADINGS[index] for index in kept], rows))
+    screen = Screen.of_stdout(indent=2)
+    return "\n".join(lines([HEADINGS[index] for index in kept], rows, screen))
 
 
 def _uid(event: Object) -> str:

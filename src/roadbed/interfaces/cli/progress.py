@@ -49,12 +49,13 @@ class Progress:
         self._words = words
 
     def _show(self, words: str) -> None:
+        from rich.console import Console
         from rich.text import Text
 
+        console = Console(stderr=True)
+        line = Text(words)
+        line.truncate(max(10, console.width - 3), overflow="ellipsis")  # beside the spinner, on one line
         if self._status is None:
-            from rich.console import Console
-
-            console = Console(stderr=True)
-            self._status = console.status(Text(words, overflow="ellipsis", no_wrap=True))
+            self._status = console.status(line)
             self._status.start()
-        self._status.update(Text(words, overflow="ellipsis", no_wrap=True))
+        self._status.update(line)

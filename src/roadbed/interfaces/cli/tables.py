@@ -33,10 +33,10 @@ class Screen:
     has_color: bool
 
     @classmethod
-    def of_stdout(cls) -> Screen:
-        """Look at this process's stdout."""
+    def of_stdout(cls, *, indent: int = 0) -> Screen:
+        """Look at this process's stdout; ``indent`` is what its writer puts before every line."""
         is_terminal = sys.stdout.isatty()
-        width = shutil.get_terminal_size().columns if is_terminal else None
+        width = shutil.get_terminal_size().columns - indent if is_terminal else None
         return cls(width, is_terminal and not os.environ.get("NO_COLOR"))
 
 

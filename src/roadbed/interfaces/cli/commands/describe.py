@@ -54,7 +54,7 @@ async def describe(
 
 async def _told(session: Session, resource: Resource, obj: Object) -> str:
     from roadbed.interfaces.cli.documents import to_yaml
-    from roadbed.interfaces.cli.happenings import events_about, table_of
+    from roadbed.interfaces.cli.happenings import events_about, section_of
 
     parts = [_heading(resource, obj)]
     for name, value in obj.items():
@@ -68,7 +68,7 @@ async def _told(session: Session, resource: Resource, obj: Object) -> str:
     if conditions:
         parts.append(_section("conditions", _conditions(conditions)))
     events = await events_about(session.client, obj)
-    parts.append(_section("events", table_of(events, has_object=False)) if events else "Events:  <none>\n")
+    parts.append(_section("events", section_of(events)) if events else "Events:  <none>\n")
     return "".join(parts)
 
 
@@ -121,7 +121,7 @@ def _section(name: str, text: str) -> str:
 
 
 def _conditions(conditions: list[dict[str, Any]]) -> str:
-    from roadbed.interfaces.cli.tables import lines
+    from roadbed.interfaces.cli.tables import Screen, lines
     from roadbed.interfaces.cli.words import age, sentence
 
     rows = [
@@ -134,4 +134,6 @@ def _conditions(conditions: list[dict[str, Any]]) -> str:
         )
         for each in conditions
     ]
-    return "\n".join(lines(("TYPE", "STATUS", "REASON", "SINCE", "MESSAGE"), rows))
+    return "\n".join(
+        lines(("TYPE", "STATUS", "REASON", "SINCE", "MESSAGE"), rows, Screen.of_stdout(indent=2))
+    )
