@@ -7,6 +7,8 @@ import pytest
 from roadbed.controller import Request
 from roadbed.engines.providers import markers
 from roadbed.engines.providers.pacing import Pacing
+from roadbed.engines.providers.plugin import helps, matters
+from roadbed.engines.providers.waiting import Waiting
 
 NOW = datetime(2030, 5, 1, 12, 0, 0, 250, tzinfo=UTC)
 
@@ -85,3 +87,45 @@ def test_failures_are_retried_ever_more_slowly_and_forgotten_on_success():
 
 def test_the_clouds_own_wish_is_a_lower_bound():
     assert Pacing(rand=lambda: 0.5).retry_s(Request("a", "b"), at_least_s=30) == 30
+
+
+def managed(*, generation=1, finalizers=(), name="", seen="", synced="True", labels=None):
+    return {
+        "metadata": {
+            "generation": generation,
+            "finalizers": list(finalizers),
+            "labels": labels or {},
+            "annotations": {"crossplane.io/external-name": name} if name else {},
+        },
+        "status": {
+            "atProvider": {"id": seen} if seen else {},
+            "conditions": [{"type": "Synced", "status": synced}],
+        },
+    }
+
+
+def test_a_change_of_status_is_no_reason_to_look_at_the_object_itself():
+    assert not matters(managed(), managed(synced="False", seen="vpc-1"))
+    assert matters(managed(), managed(generation=2))
+    assert matters(managed(finalizers=["a"]), managed())
+    assert matters(managed(), managed(name="vpc-1"))
+    assert matters(None, managed())
+
+
+def test_who_waits_is_woken_by_what_can_be_referred_to():
+    assert not helps(managed(), managed(synced="False", generation=2, finalizers=["a"]))
+    assert helps(managed(), managed(name="vpc-1"))
+    assert helps(managed(), managed(seen="vpc-1"))
+    assert helps(managed(), managed(labels={"a": "b"}))
+    assert helps(managed(), None)
+
+
+def test_waking_takes_everybody_who_waits_and_nobody_else():
+    waiting = Waiting()
+    vpc, subnet = ("ec2", "VPC"), ("ec2", "Subnet")
+    waiting.add([vpc, subnet], Request("a", "one"))
+    waiting.add([vpc], Request("a", "two"))
+    waiting.discard([vpc], Request("a", "two"))
+    assert waiting.take(vpc) == {Request("a", "one")}
+    assert waiting.take(vpc) == set()
+    assert waiting.take(subnet) == {Request("a", "one")}

@@ -6,7 +6,7 @@ its idle workers.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from roadbed.apimachinery.conditions import is_true
 from roadbed.apimachinery.gvk import Resource
@@ -25,6 +25,7 @@ from .aws.rds import InstanceAdapter, SubnetGroupAdapter
 from .aws.s3 import BucketAdapter, BucketVersioningAdapter
 from .aws.usage import UsageController
 from .managed import ManagedReconciler
+from .markers import external_name
 from .waiting import Waiting, kind_key
 
 WORKERS = 4  # per kind; a call takes tens of milliseconds, and the account's rate bounds them together
@@ -105,7 +106,8 @@ class DefinitionFollower:
         woken_by = [resources[key] for key in dict.fromkeys(map(kind_key, helpers)) if key in resources]
         watches = [
             Watch(kind.resource, predicate=matters),
-            *(_waking(reconciler.waiting, resource) for resource in (*woken_by, *connector.configs)),
+            *(_waking(reconciler.waiting, resource, helps) for resource in woken_by),
+            *(_waking(reconciler.waiting, resource, matters) for resource in connector.configs),
         ]
         return ManagedController(name, reconciler, watches, self._accounts)
 
@@ -150,6 +152,22 @@ def _said(obj: Object) -> tuple[object, ...]:
     )
 
 
-def _waking(waiting: Waiting, resource: Resource) -> Watch:
+def helps(old: Object | None, new: Object | None) -> bool:
+    """Say whether a change of one managed object may help another: it came, went, or got what others refer to."""
+    if old is None or new is None:
+        return True
+    return _offered(old) != _offered(new)
+
+
+def _offered(obj: Object) -> tuple[object, ...]:
+    meta = metadata(obj)
+    at_provider = (obj.get("status") or {}).get("atProvider")
+    # Labels and owners are what selectors choose by.
+    return (external_name(obj), at_provider, meta.get("labels"), meta.get("ownerReferences"))
+
+
+def _waking(
+    waiting: Waiting, resource: Resource, predicate: Callable[[Object | None, Object | None], bool]
+) -> Watch:
     key = kind_key(resource.gvk)
-    return Watch(resource, to_requests=lambda _: waiting.take(key))
+    return Watch(resource, to_requests=lambda _: waiting.take(key), predicate=predicate)
