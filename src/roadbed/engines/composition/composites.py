@@ -310,8 +310,8 @@ class CompositeReconciler:
         before = find_condition(composite, "Ready") or {}
         if ready.status == "True" and before.get("status") != "True":
             notes.append(("Normal", "ComposeResources", "Successfully composed resources"))
-        elif ready.message and ready.message != before.get("message"):
-            notes.append(("Normal", "ComposeResources", f"Not ready yet: {ready.message}"))
+        elif ready.status != "True" and before.get("status") != "False":  # the condition tells the rest
+            notes.append(("Normal", "ComposeResources", f"Not ready yet: {ready.message or ready.reason}"))
         await self._tools.teller.tell(composite, state, "outcome", notes)
 
     async def _delete(self, composite: Object, state: State) -> Result:
