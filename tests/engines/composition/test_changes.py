@@ -2,6 +2,7 @@
 
 import pytest
 
+from roadbed.apis.apiextensions import CUSTOMRESOURCEDEFINITIONS
 from roadbed.apis.core import CONFIGMAPS, SERVICEACCOUNTS
 from roadbed.apis.crossplane import COMPOSITION_REVISIONS, COMPOSITIONS, FUNCTIONS, XRDS
 from roadbed.testing import eventually
@@ -205,3 +206,60 @@ async def test_deleting_a_definition_deletes_its_composites_first(space):
     await eventually(gone, within_s=1.5)
     assert await space.client.list(CONFIGMAPS, space.namespace) == []
     assert space.apps not in await space.client.resources()
+
+
+async def test_a_composition_that_goes_and_comes_back_is_awaited(space):
+    (composition,) = await space.offer()
+    found = await space.order()
+    await space.client.delete(COMPOSITIONS, composition["metadata"]["name"])
+    await space.patch(found, {"spec": {"size": "large"}})
+    await space.until(Synced="False", saying=f'cannot get Composition "{composition["metadata"]["name"]}"')
+    assert await space.composed(CONFIGMAPS, "settings")
+    await space.plane.create(composition)
+    await space.until_composed(CONFIGMAPS, "settings", lambda it: it["data"]["replicas"] == "9")
+    await space.until(Synced="True", Ready="True")
+
+
+async def test_a_new_version_of_the_kind_takes_over_running_composites(space):
+    (composition,) = await space.offer()
+    await space.order()
+    newer = {**composition, "metadata": {"name": f"newer-{space.namespace}"}}
+    newer["spec"] = {
+        **composition["spec"],
+        "compositeTypeRef": {"apiVersion": f"{space.group}/v2", "kind": "App"},
+    }
+    await space.plane.create(newer)
+    definition = await space.client.get(XRDS, space.name)
+    (first,) = definition["spec"]["versions"]
+    second = {**first, "name": "v2"}
+    definition["spec"]["versions"] = [{**first, "referenceable": False}, second]
+    await space.client.update(XRDS, definition)
+
+    async def served():
+        return any(
+            each.version == "v2" and each.group == space.group for each in await space.client.resources()
+        )
+
+    await eventually(served)
+    found = await space.until(Synced="False", saying="referenced composition is not compatible")
+    await space.patch(
+        found,
+        {"spec": {"crossplane": {"compositionRef": {"name": newer["metadata"]["name"]}}, "size": "large"}},
+    )
+    await space.until_composed(CONFIGMAPS, "settings", lambda it: it["data"]["replicas"] == "9")
+    await space.until(Synced="True", Ready="True")
+
+
+async def test_a_deleted_crd_comes_back_and_serves_again(space):
+    await space.offer()
+    await space.order()
+    before = await space.client.get(CUSTOMRESOURCEDEFINITIONS, space.name)
+    await space.client.delete(CUSTOMRESOURCEDEFINITIONS, space.name)
+
+    async def again():
+        found = await space.client.find(CUSTOMRESOURCEDEFINITIONS, space.name)
+        return found and found["metadata"]["uid"] != before["metadata"]["uid"]
+
+    await eventually(again, within_s=1.5)
+    await space.established(space.name)
+    await space.order("second")
