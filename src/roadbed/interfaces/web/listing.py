@@ -1,10 +1,17 @@
-"""Objects of many kinds in one list, as one person sees them. Called by Resources and Home."""
+"""Objects of many kinds in one list, as one person sees them. Called by Resources, Home and search.
+
+What a row says depends on the object's bytes alone, so rows are remembered by them: a page of 500 objects of
+which one changed decodes one. The list itself is read anew each time, as the person.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
+
+import orjson
 
 from roadbed.apimachinery.errors import ForbiddenError, MethodNotAllowedError, NotFoundError
 from roadbed.apimachinery.gvk import Resource
@@ -17,7 +24,9 @@ from .health import RANK, Health, health_of
 from .tree import Node, grow, references_of
 
 RECONCILED = frozenset({"composite", "claim", "managed", "pkg"})
-MOST_DEEPENED = 40  # each costs a read per object below it, and a page has 30 ms
+MOST_DEEPENED = 16  # each costs a read per object below it, and a page has 30 ms
+REMEMBERED = 4096  # rows; with their objects' bytes some 12 MB at most, and in process those are shared with the server
+_SECRETS = ("", "secrets")  # values that nobody should find in a cache
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +40,7 @@ class Row:
     external: str
     created: str
     uid: str
-    obj: Object | None = None
+    encoded: bytes = b""
     """The object itself, kept only where there may be something below it that explains its state."""
 
 
@@ -54,19 +63,22 @@ async def gather(client: Client, resources: Iterable[Resource], namespace: str =
 
 async def _list(client: Client, resource: Resource, namespace: str) -> list[Row] | None:
     try:
-        found = await client.list(resource, namespace)
+        found = await client.read_all(resource, namespace)
     except ForbiddenError:
         return None
     except (NotFoundError, MethodNotAllowedError):
         return []  # its definition went between discovery and now, or it has no list
     is_reconciled = bool(RECONCILED & set(resource.categories))
-    return [row_of(resource, obj, is_reconciled=is_reconciled) for obj in found]
+    read = _read if (resource.group, resource.plural) == _SECRETS else _remembered
+    return [read(resource, encoded, is_reconciled) for encoded in found.items]
 
 
 async def deepen(client: Client, rows: Sequence[Row]) -> list[Row]:
     """Give each unwell composite the state of the deepest cause below it, for the first ``MOST_DEEPENED``."""
-    unwell = [row for row in rows if row.obj is not None and row.health.state != "healthy"][:MOST_DEEPENED]
-    roots = await asyncio.gather(*(grow(client, row.resource, row.obj or {}) for row in unwell))
+    unwell = [row for row in rows if row.encoded and row.health.state != "healthy"][:MOST_DEEPENED]
+    roots = await asyncio.gather(
+        *(grow(client, row.resource, _decoded(row.resource, row.encoded)) for row in unwell)
+    )
     deeper = {row.uid: _caused(row, root) for row, root in zip(unwell, roots, strict=True)}
     return [deeper.get(row.uid, row) for row in rows]
 
@@ -79,20 +91,27 @@ def _caused(row: Row, root: Node) -> Row:
     return replace(row, health=replace(cause.health, sentence=sentence))
 
 
-def row_of(resource: Resource, obj: Object, *, is_reconciled: bool) -> Row:
-    """Give the row of one object."""
+def _read(resource: Resource, encoded: bytes, is_reconciled: bool) -> Row:
+    obj = _decoded(resource, encoded)
+    has_conditions = bool((obj.get("status") or {}).get("conditions"))
     return Row(
         resource=resource,
         namespace=namespace_of(obj),
         name=name_of(obj),
-        health=health_of(
-            obj, is_reconciled=is_reconciled or bool((obj.get("status") or {}).get("conditions"))
-        ),
+        health=health_of(obj, is_reconciled=is_reconciled or has_conditions),
         external=annotations_of(obj).get(Annotation.EXTERNAL_NAME, ""),
         created=str(metadata(obj).get("creationTimestamp") or ""),
         uid=str(metadata(obj).get("uid") or ""),
-        obj=obj if references_of(obj) else None,
+        encoded=encoded if references_of(obj) else b"",
     )
+
+
+_remembered = lru_cache(maxsize=REMEMBERED)(_read)
+
+
+def _decoded(resource: Resource, encoded: bytes) -> Object:
+    # Items of a typed list may leave out what the list says.
+    return {"apiVersion": resource.api_version, "kind": resource.kind, **orjson.loads(encoded)}
 
 
 def sort(rows: Iterable[Row], order: str) -> list[Row]:

@@ -7,7 +7,7 @@ a test, never an empty spot on a page.
 from __future__ import annotations
 
 import hashlib
-from functools import partial
+from functools import lru_cache, partial
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -70,6 +70,7 @@ def environment(settings: WebSettings) -> jinja2.Environment:
     return made
 
 
+@lru_cache(maxsize=512)
 def _icon(name: str, title: str = "") -> Markup:
     """Give an icon from the sprite; without a title it is decoration."""
     spoken = Markup('role="img" aria-label="{}"').format(title) if title else Markup('aria-hidden="true"')

@@ -155,9 +155,15 @@ class Entities:
 
         A column's own choice does not narrow its own counts, so that a reader can add a second value.
         """
+        narrowed = [column for column in columns if wanted.columns.get(column)]
+        others = [column for column in columns if column not in narrowed]
 
         def ask(connection: Connection) -> dict[Column, list[tuple[str, int]]]:
-            return {column: _count(connection, column, wanted, may) for column in columns}
+            found = _count_together(connection, others, _condition(wanted, may))
+            for column in narrowed:
+                rest = {key: value for key, value in wanted.columns.items() if key != column}
+                found |= _count_together(connection, [column], _condition(Filter(rest, wanted.text), may))
+            return {column: found[column] for column in columns}
 
         return await self._database.read(ask)
 
@@ -238,16 +244,27 @@ def _drop(connection: Connection, refs: list[str]) -> None:
         connection.execute(sa.delete(_relations).where(_relations.c.declared_by.in_(batch)))
 
 
-def _count(connection: Connection, column: Column, wanted: Filter, may: Predicate) -> list[tuple[str, int]]:
-    others = Filter({key: value for key, value in wanted.columns.items() if key != column}, wanted.text)
-    target = _entities.c[column]
-    statement = (
-        sa.select(target, sa.func.count())
-        .where(_condition(others, may), target != "")
-        .group_by(target)
-        .order_by(sa.func.count().desc(), target)
+def _count_together(
+    connection: Connection, columns: Sequence[Column], condition: ColumnElement[bool]
+) -> dict[Column, list[tuple[str, int]]]:
+    """Count several columns' values over one scan of what matches."""
+    if not columns:
+        return {}
+    matching = sa.select(*(_entities.c[column] for column in columns)).where(condition).cte("matching")
+    counts = sa.union_all(
+        *(
+            sa.select(sa.literal(column), matching.c[column], sa.func.count())
+            .where(matching.c[column] != "")
+            .group_by(matching.c[column])
+            for column in columns
+        )
     )
-    return [(value, count) for value, count in connection.execute(statement)]
+    found: dict[Column, list[tuple[str, int]]] = {column: [] for column in columns}
+    for column, value, count in connection.execute(counts):
+        found[column].append((value, count))
+    for values in found.values():
+        values.sort(key=lambda item: (-item[1], item[0]))
+    return found
 
 
 def _condition(wanted: Filter, may: Predicate) -> ColumnElement[bool]:

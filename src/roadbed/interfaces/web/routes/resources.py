@@ -14,7 +14,7 @@ from roadbed.interfaces.web.live import LiveStream, Sight
 from roadbed.interfaces.web.portal import Visit
 from roadbed.interfaces.web.tree import Target
 
-PAGE_ROWS = 100
+PAGE_ROWS = 50
 CATEGORIES = (
     ("composite", "Ordered", "Everything that was ordered: composites and claims"),
     ("managed", "Managed", "What providers keep in the outside world"),
