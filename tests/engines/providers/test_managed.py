@@ -397,6 +397,17 @@ async def test_an_edit_while_we_look_is_a_conflict_and_nothing_is_created(lab):
     assert "create" not in lab.cloud.calls
 
 
+async def test_what_the_provider_can_not_do_is_said_before_anything_is_asked(make_lab):
+    fault = "spec.forProvider.cidrBlock: not supported; remove it"
+    lab = make_lab(external.ManagedKind(VPC.resource(legacy=False), fault=lambda _: fault))
+    await lab.create("undoable")
+    result = await lab.look("undoable")
+    assert await lab.condition("undoable", "Synced") == ("False", "ReconcileError", fault)
+    assert await lab.events("undoable") == ["CannotInitializeManagedResource"]
+    assert lab.cloud.calls == []
+    assert result.requeue_after_s == 60
+
+
 async def test_a_requested_look_is_acknowledged_once(lab):
     await lab.create("asked", annotations={"crossplane.io/reconcile-requested-at": "one"})
     await lab.look("asked", 3)

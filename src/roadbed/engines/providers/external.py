@@ -44,6 +44,7 @@ class ManagedKind:
     """What the reconciler must know about one kind, apart from its cloud.
 
     ``initial_name`` gives the external name before anything exists, or "" where the cloud makes it up.
+    ``fault`` says what of the object this provider can't do, naming the fields; "" if it can do all of it.
     ``initialize`` may add to ``spec.forProvider`` in place (tags), never change what is there.
     ``deterministic`` kinds may be created again after an interruption: the second creation collides with
     the first or changes nothing. Others are asked to ``recover``.
@@ -54,6 +55,7 @@ class ManagedKind:
     resource: Resource
     references: Sequence[Reference] = ()
     initial_name: Callable[[Object], str] = lambda _: ""
+    fault: Callable[[Object], str] = lambda _: ""
     initialize: Callable[[Object], None] = lambda _: None
     deterministic: bool = False
     legacy: bool = False
@@ -151,7 +153,6 @@ class Connector(Protocol):
 
         Raises:
             ExternalError: config or secret is missing or wrong; the message names it and the next step.
-            UnsupportedFieldError: the object asks for what this provider does not do.
         """
         ...
 

@@ -34,6 +34,7 @@ from .external import (
     ManagedKind,
     Observation,
     UnknownOutcomeError,
+    UnsupportedFieldError,
 )
 from .pacing import Pacing
 from .policies import CREATE, LATE, UPDATE, Policy
@@ -125,6 +126,9 @@ class ManagedReconciler:
         if not markers.external_name(obj) and (name := self._kind.initial_name(obj)):
             markers.annotate(obj, markers.EXTERNAL_NAME, name)
         if not terminating:
+            with telling("CannotInitializeManagedResource"):
+                if fault := self._kind.fault(obj):
+                    raise UnsupportedFieldError(fault)
             if not policy.only_observes:
                 self._kind.initialize(obj)
             await self._resolve(obj, request)

@@ -35,7 +35,6 @@ from roadbed.engines.providers.external import (
     Observation,
     Reference,
     ReplacementNeededError,
-    UnsupportedFieldError,
 )
 
 from . import comparison
@@ -65,12 +64,6 @@ class AwsConnector:
         """Give the client for one object."""
         kind = self._adapter.kind
         values = _values(managed, creating=True)
-        refused = comparison.unsupported(kind, values)
-        if refused and not is_terminating(managed):
-            names = ", ".join(f"spec.forProvider.{name}" for name in refused)
-            raise UnsupportedFieldError(f"{names}: not supported by this provider; remove it")
-        if not values.get("region"):
-            raise UnsupportedFieldError("spec.forProvider.region is empty; set it")
         account = await self._accounts.of(managed, legacy=self._legacy)
         sensitive = [field for field in kind.inputs() if field.has(Trait.SENSITIVE)]
         if not sensitive or is_terminating(managed):
@@ -261,6 +254,7 @@ def managed_kind(adapter: Adapter, *, legacy: bool) -> ManagedKind:
             if field.target is not None and not field.has(Trait.UNSUPPORTED)
         ),
         initial_name=name_of if kind.named else lambda _: "",
+        fault=lambda obj: _fault(kind, obj),
         initialize=(lambda obj: _tag(kind, obj, legacy=legacy)) if kind.tagged else lambda _: None,
         deterministic=adapter.deterministic,
         legacy=legacy,
@@ -273,6 +267,14 @@ def managed_kind(adapter: Adapter, *, legacy: bool) -> ManagedKind:
             and other is not kind
         ],
     )
+
+
+def _fault(kind: Kind, obj: Object) -> str:
+    values = _values(obj, creating=True)
+    if not values.get("region"):
+        return "spec.forProvider.region is empty; set it"
+    refused = ", ".join(f"spec.forProvider.{name}" for name in comparison.unsupported(kind, values))
+    return f"{refused}: not supported by this provider; remove it" if refused else ""
 
 
 def _tag(kind: Kind, obj: Object, *, legacy: bool) -> None:

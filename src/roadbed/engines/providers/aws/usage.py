@@ -112,7 +112,7 @@ class UsageReconciler:
             return Result()
         now = self._clock.monotonic()
         due_s = self._written.get(request, now - WRITE_EVERY_S) + WRITE_EVERY_S - now
-        if due_s > 0:
+        if due_s > 0 and not is_terminating(config):
             return Result(requeue_after_s=due_s)
         self._written[request] = now
         await self._write(config, users)
