@@ -6,7 +6,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from roadbed.apimachinery.errors import BadRequestError
-from roadbed.apimachinery.yamlload import MAX_DEPTH, load_all, load_json, load_object, load_value
+from roadbed.apimachinery.yamlload import (
+    MAX_DEPTH,
+    load_all,
+    load_documents,
+    load_json,
+    load_object,
+    load_value,
+)
 
 JSON = st.recursive(
     st.one_of(st.none(), st.booleans(), st.integers(-(2**53), 2**53), st.text(max_size=8)),
@@ -17,10 +24,19 @@ JSON = st.recursive(
 )
 
 
+class Quoting(yaml.SafeDumper):
+    """Quotes every text: PyYAML leaves ``N`` and ``0o17`` bare, which Kubernetes reads as false and 15."""
+
+
+Quoting.add_representer(
+    str, lambda dumper, text: dumper.represent_scalar("tag:yaml.org,2002:str", text, style='"')
+)
+
+
 @settings(max_examples=40)
 @given(st.dictionaries(st.text(min_size=1, max_size=4), JSON, min_size=1, max_size=3))
 def test_what_is_dumped_is_loaded(value):
-    assert load_value(yaml.safe_dump(value, allow_unicode=False)) == value
+    assert load_value(yaml.dump(value, Dumper=Quoting, allow_unicode=False)) == value
 
 
 @pytest.mark.parametrize(
@@ -121,3 +137,8 @@ def test_a_body_that_is_no_object_is_refused(body):
 def test_json_goes_to_the_json_reader_and_flow_yaml_is_still_yaml():
     assert load_object('{"a": 1.0, "b": "yes"}') == {"a": 1.0, "b": "yes"}
     assert load_object("{a: yes}") == {"a": True}
+
+
+def test_documents_come_with_the_line_that_they_begin_on():
+    text = "# a comment\n\na: 1\n---\n---\n\n\nb: 2\n--- c\n"
+    assert list(load_documents(text)) == [(3, {"a": 1}), (8, {"b": 2}), (9, "c")]

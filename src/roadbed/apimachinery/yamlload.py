@@ -90,6 +90,15 @@ def load_all(body: str | bytes) -> Iterator[Any]:
     """Yield the documents of a YAML stream, in order; empty ones are left out.
 
     Raises:
+        BadRequestError: as ``load_documents``.
+    """
+    return (value for _, value in load_documents(body))
+
+
+def load_documents(body: str | bytes) -> Iterator[tuple[int, Any]]:
+    """Yield the documents of a YAML stream, each with the line that it begins on; empty ones are left out.
+
+    Raises:
         BadRequestError: not YAML, a key twice, an unknown tag, too deep, or aliases that grow too
             large; the message names the line.
     """
@@ -102,7 +111,7 @@ def load_all(body: str | bytes) -> Iterator[Any]:
         while building.next_document():
             value = building.value()
             if value is not None:
-                yield value
+                yield building.line, value
     except yaml.YAMLError as error:
         raise _unreadable(error) from error
     except UnicodeDecodeError as error:
@@ -125,6 +134,7 @@ class _Building:
         self._anchors: dict[str, Any] = {}
         self._open: set[str] = set()
         self._aliased = 0
+        self.line = 0
 
     def next_document(self) -> bool:
         """Go to the next document; false at the end of the stream."""
@@ -137,8 +147,10 @@ class _Building:
                 return False
 
     def value(self) -> Any:
-        """Build the document's value."""
-        return self._build(self._events.get_event(), 0)
+        """Build the document's value; ``line`` is where it begins."""
+        event = self._events.get_event()
+        self.line = event.start_mark.line + 1
+        return self._build(event, 0)
 
     def _build(self, event: Any, depth: int) -> Any:
         if depth > MAX_DEPTH:

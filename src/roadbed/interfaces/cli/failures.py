@@ -6,6 +6,7 @@ words the same trouble in the same way.
 
 from __future__ import annotations
 
+import re
 import sys
 
 from roadbed.apimachinery.errors import (
@@ -21,6 +22,10 @@ from roadbed.apimachinery.errors import (
 )
 
 FAILED, USAGE, NOT_FOUND, DENIED = 1, 2, 4, 5
+MOST_CHARACTERS = 3000  # of a message: a server quotes the value that it refuses, whatever its length
+
+# What moves a cursor, rings or hides text; a message may quote what anybody wrote.
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 _HINTS: dict[type[ApiError], str] = {
     ServiceUnavailableError: "start a platform with `roadbed up`, or name another one with --kubeconfig or --context",
@@ -46,11 +51,20 @@ class Failure(Exception):  # noqa: N818 - it is how a command ends, not an error
 
     def show(self) -> int:
         """Print it on stderr and give the exit code."""
-        lines = [f"error: {self}", *([f"hint: {self.hint}"] if self.hint else [])]
+        lines = [f"error: {legible(str(self))}", *([f"hint: {legible(self.hint)}"] if self.hint else [])]
         sys.stdout.flush()
         sys.stderr.write("\n".join(lines) + "\n")
         sys.stderr.flush()
         return self.code
+
+
+def legible(text: str) -> str:
+    """Give text that is safe to print: control characters are written out, and what is endless is cut."""
+    if len(text) > MOST_CHARACTERS:
+        half = MOST_CHARACTERS // 2
+        left_out = len(text) - 2 * half
+        text = f"{text[:half]} … ({left_out} characters left out) … {text[-half:]}"
+    return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
 
 
 def usage(message: str, *, hint: str = "") -> Failure:
@@ -65,6 +79,8 @@ def from_api(error: ApiError, what: str, about: str = "", *, hint: str = "") -> 
         code = NOT_FOUND
     elif isinstance(error, ForbiddenError | UnauthorizedError):
         code = DENIED
+    if not hint and error.kind == "namespaces" and error.name and code == NOT_FOUND:
+        hint = f"`kubectl create namespace {error.name}` makes it, `roadbed get namespaces` lists those there are"
     if not hint:
         hint = next((text for kind, text in _HINTS.items() if isinstance(error, kind)), "")
     if isinstance(error, BadRequestError) and "kubeconfig" in error.message:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Sequence
 
-from roadbed.apimachinery.gvk import Resource
+from roadbed.apimachinery.gvk import GVK, Resource
 
 from .failures import NOT_FOUND, Failure
 
@@ -33,6 +33,18 @@ class Kinds:
                 f'the server has no resource type "{word}"', hint=self._suggestion(name), code=NOT_FOUND
             )
         return found
+
+    def nearest(self, wanted: GVK) -> str:
+        """Give the hint for whoever asked for a kind that is not served."""
+        served = {each.gvk for each in self._served}
+        same = sorted(each.api_version for each in served if each.kind == wanted.kind)
+        if same:
+            return f"{wanted.kind} is served in {' and '.join(same)}: correct apiVersion"
+        by_name = {each.kind.lower(): each for each in sorted(served, key=str, reverse=True)}
+        close = [by_name[name] for name in difflib.get_close_matches(wanted.kind.lower(), by_name, n=3)]
+        if close:
+            return f"did you mean {' or '.join(f'{each.kind} in {each.api_version}' for each in close)}?"
+        return "apply the definition that serves it first: a CompositeResourceDefinition or CustomResourceDefinition"
 
     def _named(self, name: str, rest: str) -> list[Resource]:
         matching = [resource for resource in self._served if name in _names(resource)]

@@ -7,7 +7,7 @@ nothing. Namespaces come first, then definitions, then the rest in the order of 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,18 +16,19 @@ from roadbed.apimachinery.errors import BadRequestError
 from roadbed.apimachinery.gvk import GVK
 from roadbed.apimachinery.objects import gvk_of, metadata, name_of, namespace_of
 from roadbed.apimachinery.request import Object
-from roadbed.apimachinery.yamlload import load_all
+from roadbed.apimachinery.yamlload import load_documents
 
 from .failures import Failure, usage
 
 SUFFIXES = frozenset((".yaml", ".yml", ".json"))
 MOST_BYTES = 64 * 1024 * 1024  # of one file; a larger one is no manifest
 _DEFINITIONS = frozenset(("CustomResourceDefinition", "CompositeResourceDefinition"))
+_UNTOUCHED = "nothing was changed; correct the file and try again"
 
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """One object and the file that it came from."""
+    """One object and where it came from, as ``file:line``."""
 
     obj: Object
     source: str
@@ -85,13 +86,21 @@ def _from_path(path: str, *, recursive: bool) -> Iterator[Manifest]:
         for file in files:
             if file.stat().st_size > MOST_BYTES:
                 raise Failure("cannot read", about=str(file), why=f"it is larger than {MOST_BYTES >> 20} MiB")
-            yield from _from_text(file.read_text(encoding="utf-8"), str(file))
+            yield from _from_text(_decoded(file), str(file))
     except OSError as error:
         raise Failure(
             "cannot read", about=path, why=error.strerror or str(error), hint="-f takes a file or a folder"
         ) from error
+
+
+def _decoded(file: Path) -> str:
+    content = file.read_bytes()
+    try:
+        return content.decode()
     except UnicodeDecodeError as error:
-        raise Failure("cannot read", about=path, why="it is not UTF-8 text") from error
+        line = content.count(b"\n", 0, error.start) + 1
+        why = f"line {line}: it is not UTF-8 text"
+        raise Failure("cannot read", about=str(file), why=why, hint=_UNTOUCHED) from error
 
 
 def _files(folder: Path, *, recursive: bool) -> list[Path]:
@@ -108,34 +117,45 @@ def _files(folder: Path, *, recursive: bool) -> list[Path]:
 
 def _from_text(text: str, source: str) -> Iterator[Manifest]:
     try:
-        documents = list(load_all(text))
+        documents = list(load_documents(text))
     except BadRequestError as error:
         why = error.message.removeprefix("couldn't read the body as YAML: ")
-        raise Failure("cannot read", about=source, why=why) from error
-    for document in documents:
-        for obj in _flattened(document):
-            _check(obj, source)
-            yield Manifest(obj, source)
+        raise Failure("cannot read", about=source, why=why, hint=_UNTOUCHED) from error
+    for line, document in documents:
+        place = f"{source}:{line}"
+        items = _items(document)
+        if items is None:
+            _check(document, place)
+            yield Manifest(document, place)
+        for number, obj in enumerate(items or ()):
+            _check(obj, place, f"items[{number}] of the list")
+            yield Manifest(obj, place)
 
 
-def _flattened(document: Any) -> Iterable[Any]:
-    is_list = isinstance(document, dict) and str(document.get("kind", "")).endswith("List")
-    if is_list and isinstance(document.get("items"), list):
-        return list(document["items"])
-    return [document]
+def _items(document: Any) -> list[Any] | None:
+    """Give what a list holds; None for what is no list."""
+    if not isinstance(document, dict) or not str(document.get("kind", "")).endswith("List"):
+        return None
+    items = document.get("items")
+    return items if isinstance(items, list) else None
 
 
-def _check(obj: Any, source: str) -> None:
-    if not isinstance(obj, dict) or not obj.get("apiVersion") or not obj.get("kind"):
-        raise Failure(
-            "cannot use",
-            about=source,
-            why="a document in it is no Kubernetes object: apiVersion and kind are missing",
-            hint="keep other files out of the folder, or name the files one by one",
-        )
+def _check(obj: Any, place: str, what: str = "the document") -> None:
+    members = obj if isinstance(obj, dict) else {}
+    absent = [name for name in ("apiVersion", "kind") if not members.get(name)]
+    if len(absent) == 1:
+        raise _unusable(place, f"{what} has no {absent[0]}")
+    if absent:
+        why = f"{what} is no Kubernetes object: apiVersion and kind are missing"
+        hint = "keep other files out of the folder, or name the files one by one"
+        raise _unusable(place, why, hint=hint)
     try:
         kind = gvk_of(obj).kind
     except BadRequestError as error:
-        raise Failure("cannot use", about=source, why=error.message) from error
+        raise _unusable(place, error.message) from error
     if not isinstance(obj.get("metadata"), dict) or not metadata(obj).get("name"):
-        raise Failure("cannot use", about=source, why=f"a {kind} in it has no metadata.name")
+        raise _unusable(place, f"{what}, a {kind}, has no metadata.name")
+
+
+def _unusable(place: str, why: str, *, hint: str = _UNTOUCHED) -> Failure:
+    return Failure("cannot use", about=place, why=why, hint=hint)

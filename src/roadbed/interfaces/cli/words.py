@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from roadbed.apimachinery.timestamps import human_duration, parse_time
 
-from .failures import usage
+from .failures import legible, usage
 
 _DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s?)?")
 
@@ -35,5 +35,5 @@ def seconds(text: str) -> float:
 
 
 def sentence(text: str) -> str:
-    """Give a message on one line."""
-    return " ".join(text.split())
+    """Give a message on one line, safe to print."""
+    return legible(" ".join(text.split()))

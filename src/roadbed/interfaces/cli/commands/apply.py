@@ -136,13 +136,26 @@ class _Work:
         from roadbed.interfaces.cli.selection import One
 
         client = self._session.client
-        resource = await client.resource_for(manifest.gvk)
+        resource = await self._served(manifest)
         obj = self._placed(manifest, resource)
         name, place = name_of(obj), namespace_of(obj)
         before = await self._present(resource, name, place)
         after = await client.apply(resource, obj, force=self._forces, dry_run=self.is_dry)
         self.done.append((One(resource, name, place), after))
         self._say(resource, after, before)
+
+    async def _served(self, manifest: Manifest) -> Resource:
+        from roadbed.apimachinery.errors import NotFoundError
+        from roadbed.interfaces.cli.failures import from_api
+        from roadbed.interfaces.cli.kinds import Kinds
+
+        client = self._session.client
+        try:
+            return await client.resource_for(manifest.gvk)
+        except NotFoundError as error:
+            hint = Kinds(await client.resources()).nearest(manifest.gvk)
+            about = f"{manifest.label} ({manifest.source})"
+            raise from_api(error, "apply failed", about, hint=hint) from error
 
     def _placed(self, manifest: Manifest, resource: Resource) -> Object:
         from roadbed.apimachinery.objects import namespace_of
