@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import IO
 
 HOST = "127.0.0.1"
-NOTICE = "sandbox cloud: nothing real is created"
 START_TIMEOUT_S = 30.0  # moto imports a lot; usually it takes 0.7 s
 STOP_TIMEOUT_S = 5.0
 LAST_WORDS = 2000  # bytes of its output that go into an error
