@@ -149,7 +149,8 @@ async def test_the_form_becomes_yaml_and_the_yaml_a_form(site):
     ("text", "said"),
     [
         ("a: [", "line"),
-        ("- a", "one mapping"),
+        ("kind: A\nkind: B", "line 2"),
+        ("- a", "found a list"),
         ("apiVersion: v1\nkind: Secret", "the YAML says Secret"),
         (
             "a: &a [x,x,x,x,x,x,x,x,x]\n"
@@ -157,7 +158,7 @@ async def test_the_form_becomes_yaml_and_the_yaml_a_form(site):
                 f"b{n}: &b{n} [{','.join([f'*{p}'] * 9)}]\n"
                 for n, p in zip(range(9), ["a", *[f"b{n}" for n in range(8)]], strict=True)
             ),
-            "too large",
+            "aliases stand for more than",
         ),
     ],
 )

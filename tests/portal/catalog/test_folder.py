@@ -143,7 +143,17 @@ def test_a_document_that_contains_itself_is_refused(folder):
         "a.yaml", "apiVersion: backstage.io/v1alpha1\nkind: Component\nmetadata: &m {name: x, again: *m}\n"
     )
     [problem] = read_folder(folder.path).problems
-    assert "nested too deeply" in problem.message
+    assert "contains itself" in problem.message
+
+
+def test_a_key_given_twice_is_refused_with_its_line_and_what_stands_before_it_is_kept(folder):
+    twice = COMPONENT.format(name="second").replace("spec:", "kind: API\nspec:")
+    folder.write("a.yaml", COMPONENT.format(name="first") + "---" + twice)
+    reading = read_folder(folder.path)
+    assert names(reading) == ["first"]
+    [problem] = reading.problems
+    assert "kind" in problem.message
+    assert "line" in problem.message
 
 
 def test_a_large_file_is_refused_by_name(folder):

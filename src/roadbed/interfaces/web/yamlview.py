@@ -11,8 +11,8 @@ from typing import Any
 import yaml
 from markupsafe import Markup, escape
 
-MOST_DEPTH = 64
-MOST_NODES = 100_000
+from roadbed.apimachinery.errors import BadRequestError
+from roadbed.apimachinery.yamlload import load_object
 
 _LINE = re.compile(
     r"^(?P<indent>\s*(?:- )*)(?P<key>(?:\"[^\"]*\"|'[^']*'|[^\s'\"#:][^#:]*?))(?P<colon>:)(?P<rest>\s.*|)$"
@@ -51,34 +51,15 @@ def dump(obj: Any) -> str:
 
 
 def load(text: str) -> dict[str, Any]:
-    """Read one mapping.
+    """Read one mapping, as the API server would.
 
     Raises:
-        YamlError: not YAML, not a mapping, or too large once its aliases are followed.
+        YamlError: not YAML, a key twice, not a mapping, or too large once its aliases are followed.
     """
     try:
-        found = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - a safe loader
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark
-        where = f"line {mark.line + 1}: " if mark else ""
-        raise YamlError(f"{where}{error.problem or error.context}") from error
-    except (yaml.YAMLError, ValueError) as error:
-        raise YamlError(str(error)) from error
-    if not isinstance(found, dict):
-        raise YamlError("want one mapping with apiVersion, kind, metadata and spec")
-    plain: dict[str, Any] = _plain(found, [MOST_NODES], 0)
-    return plain
-
-
-def _plain(value: Any, left: list[int], depth: int) -> Any:
-    left[0] -= 1
-    if left[0] < 0 or depth > MOST_DEPTH:
-        raise YamlError("the document is too large or nested too deeply")
-    if isinstance(value, dict):
-        return {str(key): _plain(item, left, depth + 1) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_plain(item, left, depth + 1) for item in value]
-    return value if value is None or isinstance(value, (str, int, float, bool)) else str(value)
+        return load_object(text)
+    except BadRequestError as error:
+        raise YamlError(error.message.removeprefix("couldn't read the body as YAML: ")) from error
 
 
 def highlight(text: str) -> list[Markup]:

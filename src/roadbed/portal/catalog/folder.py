@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
+from roadbed.apimachinery.errors import BadRequestError
+from roadbed.apimachinery.yamlload import load_all, load_value
 
 from .entity import Entity, EntityError, validate
 
@@ -22,10 +23,8 @@ SUFFIXES = (".yaml", ".yml")
 SKIPPED = frozenset({".git", "node_modules", ".venv", "__pycache__"})
 MOST_FILES = 20_000
 MOST_FILE_BYTES = 3 * 1024 * 1024
-MOST_DEPTH = 32  # of folders, of Location targets and of YAML
-MOST_NODES = 200_000  # in one document; an alias counts again wherever it is used, so a bomb ends here
-
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+MOST_DEPTH = 32  # of folders and of Location targets
+MOST_NODES = 200_000  # in one document, whatever its placeholders bring in
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,11 +135,12 @@ def _read_file(root: Path, path: Path, reading: Reading, seen: set[Path], depth:
         return
     seen.add(real)
     name = str(real.relative_to(root))
+    documents: list[Any] = []
     try:
-        documents = list(_documents(_text(path)))
-    except (EntityError, OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        reading.problems.append(Problem(name, 0, "", _in_words(error)))
-        return
+        documents.extend(load_all(_text(path)))
+    except (BadRequestError, EntityError, OSError, UnicodeDecodeError) as error:
+        # What stands before the broken line is kept, as extend took it in.
+        reading.problems.append(Problem(name, 0, "", _said(error)))
     for number, document in enumerate(documents, start=1):
         if document is None or not _is_entity(document):
             continue  # an empty document, or another tool's YAML in the same folder
@@ -208,26 +208,20 @@ class _Filler:
     nodes: int = 0
 
 
-def _fill(value: Any, filler: _Filler, path: str, depth: int = 0) -> Any:
+def _fill(value: Any, filler: _Filler, path: str) -> Any:
     """Copy a document with ``$text``, ``$json`` and ``$yaml`` replaced by the files they name."""
     filler.nodes += 1
     if filler.nodes > MOST_NODES:
         raise EntityError(
-            path or "document", f"holds more than {MOST_NODES} values, aliases counted wherever they are used"
+            path or "document", f"holds more than {MOST_NODES} values with what its placeholders bring in"
         )
-    if depth > MOST_DEPTH * 2:
-        raise EntityError(path or "document", "is nested too deeply")
     if isinstance(value, list):
-        return [_fill(item, filler, f"{path}[{position}]", depth + 1) for position, item in enumerate(value)]
+        return [_fill(item, filler, f"{path}[{position}]") for position, item in enumerate(value)]
     if isinstance(value, dict):
         if len(value) == 1 and next(iter(value)) in ("$text", "$json", "$yaml"):
             return _placeholder(next(iter(value)), next(iter(value.values())), filler, path)
-        return {
-            str(key): _fill(item, filler, f"{path}.{key}" if path else str(key), depth + 1)
-            for key, item in value.items()
-        }
-    # Dates are what YAML 1.1 makes of 2024-01-01; entities are JSON.
-    return value if value is None or isinstance(value, (str, int, float, bool)) else str(value)
+        return {key: _fill(item, filler, f"{path}.{key}" if path else key) for key, item in value.items()}
+    return value
 
 
 def _placeholder(how: str, target: Any, filler: _Filler, path: str) -> Any:
@@ -240,11 +234,11 @@ def _placeholder(how: str, target: Any, filler: _Filler, path: str) -> Any:
         text = _text(file)
         if how == "$text":
             return text
-        loaded = list(_documents(text))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise EntityError(path, f"{how} cannot read {target!r}: {_in_words(error)}") from error
+        loaded = load_value(text)
+    except (BadRequestError, OSError, UnicodeDecodeError) as error:
+        raise EntityError(path, f"{how} cannot read {target!r}: {_said(error)}") from error
     inner = _Filler(filler.root, file.resolve().parent, filler.depth + 1, filler.nodes)
-    filled = _fill(loaded[0] if loaded else None, inner, path)
+    filled = _fill(loaded, inner, path)
     filler.nodes = inner.nodes
     return filled
 
@@ -256,12 +250,5 @@ def _text(path: Path) -> str:
     return path.read_text(encoding="utf-8")
 
 
-def _documents(text: str) -> Iterator[Any]:
-    # JSON is YAML; the loader is safe: it makes only plain values.
-    yield from yaml.load_all(text, Loader=_LOADER)
-
-
-def _in_words(error: Exception) -> str:
-    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
-        return f"not YAML: {error.problem} in line {error.problem_mark.line + 1}"
-    return str(error)
+def _said(error: Exception) -> str:
+    return str(error).replace("couldn't read the body as", "not")
