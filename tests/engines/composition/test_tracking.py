@@ -95,3 +95,15 @@ def test_the_most_frequent_cause_is_named():
         tracker.composed_news(None, settings(str(revision)))
     tracker.composite_news(None, app())
     assert state.trigger() == "ConfigMap/s (shop)"
+
+
+def test_a_new_revision_wakes_those_who_use_its_composition_or_none_yet():
+    tracker = Tracker(APPS)
+    requests = {name: Request("shop", name) for name in ("user", "other", "undecided", "pinned")}
+    tracker.state(requests["user"]).composition = "a"
+    tracker.state(requests["other"]).composition = "b"
+    tracker.state(requests["undecided"])
+    pinned = tracker.state(requests["pinned"])
+    pinned.composition, pinned.pinned = "a", "a-1"
+    assert {request.name for request in tracker.users_of("a", "a-2")} == {"user", "undecided"}
+    assert {request.name for request in tracker.users_of("a", "a-1")} == {"user", "undecided", "pinned"}

@@ -111,7 +111,9 @@ class CompositeReconciler:
                 tools.tracker.forget(request)
                 tools.gone()
                 return Result()
+            tools.tracker.failing.add(request)  # until it has ended well
             result = await self._spaced(request, composite, state)
+            tools.tracker.failing.discard(request)
         except TerminalError as error:
             failure = error
         finally:
@@ -175,7 +177,11 @@ class CompositeReconciler:
         definition = tools.mirrors.definitions.get(tools.definition) or {}
         own = dict(machinery(composite, legacy=tools.legacy))
         changes: dict[str, Any] = {}
+        state.composition = state.pinned = ""
         choice = selection.composition(composite, own, definition, tools.mirrors.compositions.values())
+        state.composition = choice.name
+        if own.get("compositionUpdatePolicy") == "Manual":
+            state.pinned = (own.get("compositionRevisionRef") or {}).get("name") or ""
         if (own.get("compositionRef") or {}).get("name") != choice.name:
             changes["compositionRef"] = own["compositionRef"] = {"name": choice.name}
         default = (definition.get("spec") or {}).get("defaultCompositionRevisionSelector")

@@ -8,7 +8,9 @@ it does.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -18,8 +20,8 @@ from roadbed.apimachinery.gvk import GVK, Resource
 from roadbed.apimachinery.objects import name_of
 from roadbed.apimachinery.request import Object
 from roadbed.apis.apiextensions import CUSTOMRESOURCEDEFINITIONS
-from roadbed.apis.crossplane import COMPOSITION_REVISIONS, COMPOSITIONS, composite_resource, machinery
-from roadbed.controller import Controller, Manager, Request, Watch
+from roadbed.apis.crossplane import COMPOSITION_REVISIONS, COMPOSITIONS, composite_resource
+from roadbed.controller import Controller, Informers, Manager, Request, Watch
 from roadbed.plugins import EngineContext
 
 from . import selection
@@ -34,6 +36,7 @@ from .tracking import Tracker
 from .writing import Writer
 from .xrd import scope_of
 
+SYNC_TIMEOUT_S = 5.0  # a kind that can't be listed is read object by object instead
 WORKERS = 16  # they wait for commits together, so many share one
 
 
@@ -46,14 +49,22 @@ class _Running:
     tracker: Tracker
     controller: Controller
     watched: set[Resource] = field(default_factory=set)
+    synced: set[Resource] = field(default_factory=set)
     required: set[Resource] = field(default_factory=set)
 
-    async def watch(self, resource: Resource) -> None:
-        """Look at a kind of composed resource, once."""
+    async def watch(self, resource: Resource, informers: Informers) -> None:
+        """Look at a kind of composed resource; returns once its objects are cached."""
         if resource not in self.watched:
             self.watched.add(resource)
             tracker = self.tracker
             await self.controller.watch(Watch(resource, tracker.composed_requests, tracker.composed_news))
+        if resource in self.synced:
+            return
+        # Whoever reads before the list is in would ask the server for every object, and be woken by it again.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(SYNC_TIMEOUT_S):
+                await informers.of(resource).synced()
+                self.synced.add(resource)
 
 
 class RunningComposites:
@@ -101,7 +112,7 @@ class RunningComposites:
         informers = lambda: self._manager.informers  # noqa: E731 - known only once the manager runs
 
         async def watch(kind: Resource) -> None:
-            await self._running[name].watch(kind)
+            await self._running[name].watch(kind, self._manager.informers)
 
         reader = Reader(context.client, informers, self._functions, watch)
         writer = Writer(context.client, resource, informers, legacy=legacy)
@@ -130,9 +141,9 @@ class RunningComposites:
             CompositeReconciler(tools),
             [
                 Watch(resource, predicate=tracker.composite_news),
-                Watch(COMPOSITION_REVISIONS, self._affected(resource, legacy=legacy), _revision_news),
-                Watch(COMPOSITIONS, self._unsettled(resource, legacy=legacy), _composition_news),
-                Watch(CUSTOMRESOURCEDEFINITIONS, self._failing(resource), _crd_news),
+                Watch(COMPOSITION_REVISIONS, _affected(tracker, resource), _revision_news),
+                Watch(COMPOSITIONS, _unsettled(tracker), _composition_news),
+                Watch(CUSTOMRESOURCEDEFINITIONS, _failing(tracker), _crd_news),
             ],
             workers=WORKERS,
         )
@@ -160,49 +171,23 @@ class RunningComposites:
         if self._definitions is not None and (definition.get("metadata") or {}).get("deletionTimestamp"):
             self._definitions.queue.add(Request("", name))
 
-    def _composites(self, resource: Resource) -> Iterable[Object]:
-        try:
-            return self._manager.informers.of(resource).list()
-        except KeyError:
+
+def _affected(tracker: Tracker, resource: Resource) -> Callable[[Object], Iterable[Request]]:
+    def affected(revision: Object) -> Iterable[Request]:
+        reference = (revision.get("spec") or {}).get("compositeTypeRef") or {}
+        if (reference.get("apiVersion"), reference.get("kind")) != (resource.api_version, resource.kind):
             return ()
+        return tracker.users_of(selection.composition_of(revision), name_of(revision))
 
-    def _affected(self, resource: Resource, *, legacy: bool) -> Callable[[Object], Iterable[Request]]:
-        def affected(revision: Object) -> Iterable[Request]:
-            reference = (revision.get("spec") or {}).get("compositeTypeRef") or {}
-            if (reference.get("apiVersion"), reference.get("kind")) != (resource.api_version, resource.kind):
-                return
-            composition = selection.composition_of(revision)
-            for composite in self._composites(resource):
-                own = machinery(composite, legacy=legacy)
-                chosen = (own.get("compositionRef") or {}).get("name")
-                current = (own.get("compositionRevisionRef") or {}).get("name")
-                is_pinned = own.get("compositionUpdatePolicy") == "Manual" and current
-                if chosen in (None, composition) and (not is_pinned or current == name_of(revision)):
-                    yield _request(composite)
-
-        return affected
-
-    def _unsettled(self, resource: Resource, *, legacy: bool) -> Callable[[Object], Iterable[Request]]:
-        def unsettled(composition: Object) -> Iterable[Request]:
-            for composite in self._composites(resource):
-                chosen = (machinery(composite, legacy=legacy).get("compositionRef") or {}).get("name")
-                if chosen is None or chosen == name_of(composition):
-                    yield _request(composite)
-
-        return unsettled
-
-    def _failing(self, resource: Resource) -> Callable[[Object], Iterable[Request]]:
-        def failing(_crd: Object) -> Iterable[Request]:
-            for composite in self._composites(resource):
-                if (find_condition(composite, "Synced") or {}).get("reason") == "ReconcileError":
-                    yield _request(composite)
-
-        return failing
+    return affected
 
 
-def _request(composite: Object) -> Request:
-    meta = composite.get("metadata") or {}
-    return Request(str(meta.get("namespace") or ""), str(meta.get("name") or ""))
+def _unsettled(tracker: Tracker) -> Callable[[Object], Iterable[Request]]:
+    return lambda composition: tracker.users_of(name_of(composition), "")
+
+
+def _failing(tracker: Tracker) -> Callable[[Object], Iterable[Request]]:
+    return lambda _crd: tuple(tracker.failing)
 
 
 def _revision_news(old: Object | None, new: Object | None) -> bool:

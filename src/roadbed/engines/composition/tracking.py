@@ -65,11 +65,14 @@ class State:
     """What is remembered of one composite between reconciles; losing it costs work, never truth.
 
     ``applied`` maps a composed resource's name to the digest of what was applied and the revision it got.
+    ``composition`` is the one that was chosen, ``pinned`` the revision that it stays on by its user's wish.
     """
 
     bucket: Bucket = field(default_factory=Bucket)
     applied: dict[str, tuple[int, str]] = field(default_factory=dict)
     status: tuple[int, str] = (0, "")
+    composition: str = ""
+    pinned: str = ""
     told: dict[str, tuple[tuple[str, str, str], ...]] = field(default_factory=dict)
     required: tuple[tuple[Resource, ResourceSelector], ...] = ()
     sources: deque[str] = field(default_factory=lambda: deque(maxlen=REMEMBERED_SOURCES))
@@ -95,6 +98,7 @@ class Tracker:
         self._composite = composite
         self._states: dict[Request, State] = {}
         self._requirers: dict[Resource, dict[Request, tuple[ResourceSelector, ...]]] = {}
+        self.failing: set[Request] = set()  # what a new kind may be the cure for
 
     def state(self, request: Request) -> State:
         """Give a composite's state, making it."""
@@ -106,6 +110,7 @@ class Tracker:
     def forget(self, request: Request) -> None:
         """Drop the state of a composite that is gone."""
         self._states.pop(request, None)
+        self.failing.discard(request)
         for requirers in self._requirers.values():
             requirers.pop(request, None)
 
@@ -143,6 +148,17 @@ class Tracker:
             selectors = tuple(selector for other, selector in required if other == resource)
             self._requirers.setdefault(resource, {})[request] = selectors
         return resources
+
+    def users_of(self, composition: str, revision: str) -> list[Request]:
+        """Give the composites that use a Composition, or none yet; those pinned to another revision are left out.
+
+        One that was never reconciled is not known here, and has its first turn before it anyway.
+        """
+        return [
+            request
+            for request, state in self._states.items()
+            if state.composition in ("", composition) and state.pinned in ("", revision)
+        ]
 
     def composite_news(self, old: Object | None, new: Object | None) -> bool:
         """Say whether a change of a composite itself is news."""
