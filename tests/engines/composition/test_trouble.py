@@ -1,7 +1,5 @@
 """What goes wrong is said on the composite, with object, field and next step; and mends when it can."""
 
-import asyncio
-
 import pytest
 
 from roadbed.apimachinery.objects import ObjectKey
@@ -78,6 +76,16 @@ async def test_a_resource_that_the_server_refuses_does_not_hold_up_the_others(sp
     found = await space.until(Synced="False", saying="Unsynced resources: settings")
     assert "bad key!" in space.condition(found, "Synced")["message"]
     assert await space.composed(SERVICEACCOUNTS, "account")
+
+
+async def test_a_refused_secret_is_not_quoted(space):
+    secret = {"apiVersion": "v1", "kind": "Secret", "data": {"password": "hunter2 is not base64"}}
+    await offer(space, lambda it: templates(it)[1].update(base=secret, patches=[]))
+    await space.plane.create(space.app())
+    found = await space.until(Synced="False", saying='"account"')
+    assert "the server refused the Secret" in space.condition(found, "Synced")["message"]
+    told = await space.until_told("ComposeResources")
+    assert "hunter2" not in repr((found, told))
 
 
 async def test_a_kind_that_is_not_served_is_named_and_awaited(space):
@@ -242,15 +250,20 @@ async def test_a_crd_of_someone_else_is_not_taken_over(space):
 
 async def test_a_fight_is_spaced_but_the_last_state_is_seen(space, monkeypatch):
     """Crossplane's circuit breaker drops events, and drift then takes up to a minute to mend."""
-    monkeypatch.setattr("roadbed.engines.composition.tracking.BURST", 3.0)
-    monkeypatch.setattr("roadbed.engines.composition.tracking.REFILL_PER_S", 20.0)
+    for name, value in {"BURST": 3.0, "REFILL_PER_S": 5.0, "CALM": 2.0}.items():
+        monkeypatch.setattr(f"roadbed.engines.composition.tracking.{name}", value)
+    monkeypatch.setattr("roadbed.engines.composition.conditions.CALM_CHECK_S", 0.3)
     await space.offer()
     await space.order()
-    for number in range(12):
-        settings = await space.composed(CONFIGMAPS, "settings")
+    settings = await space.composed(CONFIGMAPS, "settings")
+    for number in range(8):
         await space.patch(settings, {"data": {"image": f"evil-{number}"}})
-        await asyncio.sleep(0)
+        await space.plane.manager.idle()
+    meta = settings["metadata"]
+    source = f"ConfigMap/{meta['name']} ({space.namespace})"
+    await space.until(Responsive="False", saying=f"Too many watch events from {source}")
     await space.until_composed(CONFIGMAPS, "settings", lambda it: it["data"]["image"] == "nginx")
+    await space.until(Responsive="True", Ready="True")
 
 
 async def test_an_edit_during_a_reconcile_that_fails_for_good_is_not_lost(space, monkeypatch):

@@ -133,14 +133,16 @@ class Writer:
         changed = False
         for item, answer in zip(due, answers, strict=True):
             if isinstance(answer, InvalidError | _TakenError):
-                refused[item.name] = f'cannot apply composed resource "{item.name}": {answer}'
+                refused[item.name] = (
+                    f'cannot apply composed resource "{item.name}": {_without_secrets(item, answer)}'
+                )
                 state.applied.pop(item.name, None)
             elif isinstance(answer, ConflictError):
                 raise answer
             elif isinstance(answer, ApiError):
                 raise ComposeError(
                     f'cannot apply composed resource "{item.name}" (a {item.resource.kind} named '
-                    f"{item.key}): {answer}"
+                    f"{item.key}): {_without_secrets(item, answer)}"
                 ) from answer
             elif isinstance(answer, BaseException):
                 raise answer
@@ -229,6 +231,14 @@ def _is_due(item: Composed, live: Object | None, manager: str, state: State) -> 
         state.applied[item.name] = (item.digest, revision_of(live))
         return False
     return True
+
+
+def _without_secrets(item: Composed, error: Exception) -> str:
+    # A server quotes what it refuses, and this goes into a condition that many may read.
+    if item.resource.group or item.resource.kind != "Secret" or not isinstance(error, ApiError):
+        return str(error)
+    fields = ", ".join(f"{cause.field} ({cause.reason})" for cause in error.causes)
+    return f"the server refused the Secret: {fields or error.reason}"
 
 
 class _TakenError(Exception):
