@@ -8,6 +8,7 @@ from roadbed.apis.aws import SUBNET, VPC
 from roadbed.apis.core import SECRETS
 from roadbed.engines.providers import external
 from roadbed.engines.providers.managed import FINALIZER, INCOMPLETE
+from roadbed.engines.providers.plugin import matters
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -319,6 +320,24 @@ async def test_a_crash_before_creating_waits_until_the_cloud_is_certain(lab):
     assert (await lab.condition("early", "Ready"))[0] == "True"
 
 
+async def test_an_attempt_that_fails_does_not_ask_for_the_next_one_by_its_own_writes(lab):
+    """Else a cloud that throttles, or is down, is asked a hundred times a second."""
+    lab.cloud.fail["create"] = external.ThrottledError("slow down", retry_after_s=30)
+    await lab.create("slow")
+    await lab.look("slow")
+    before = await lab.get("slow")
+    lab.clock.advance(60)
+    result = await lab.look("slow")
+    after = await lab.get("slow")
+    assert after["metadata"]["resourceVersion"] != before["metadata"]["resourceVersion"]
+    assert not matters(before, after)
+    assert result.requeue_after_s >= 30
+    freed = await lab.patch(
+        "slow", {"metadata": {"annotations": {"crossplane.io/external-create-pending": None}}}
+    )
+    assert matters(after, freed)
+
+
 async def test_a_crash_that_nobody_can_resolve_stops_in_crossplanes_words(lab):
     lab.cloud.can_recover = False
     await lab.create("unknowable")
@@ -328,7 +347,7 @@ async def test_a_crash_that_nobody_can_resolve_stops_in_crossplanes_words(lab):
     lab.cloud.fail.clear()
     lab.restarted()
     result = await lab.look("unknowable")
-    assert result.requeue_after_s is None
+    assert result.requeue_after_s == 60
     assert await lab.condition("unknowable", "Synced") == ("False", "ReconcileError", INCOMPLETE)
     assert lab.cloud.calls.count("create") == 1
     # Removing the annotation is the person's word that it is safe to go on.

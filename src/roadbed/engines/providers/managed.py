@@ -229,7 +229,8 @@ class ManagedReconciler:
         if name is None:
             await turn.warn("CannotInitializeManagedResource", INCOMPLETE)
             await turn.conclude(failed(INCOMPLETE), ready("Creating"))
-            return Result()  # only a person can tell; removing the annotation wakes us
+            # Only a person can tell. Removing the annotation wakes us; what else they write is seen at the next poll.
+            return Result(self._pacing.steady_s(request, turn.obj))
         now = self._clock.now()
         if name:
             await turn.remember({markers.EXTERNAL_NAME: name, markers.CREATE_SUCCEEDED: markers.stamp(now)})

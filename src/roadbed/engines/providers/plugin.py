@@ -25,10 +25,11 @@ from .aws.rds import InstanceAdapter, SubnetGroupAdapter
 from .aws.s3 import BucketAdapter, BucketVersioningAdapter
 from .aws.usage import UsageController
 from .managed import ManagedReconciler
-from .markers import external_name
+from .markers import CREATE_FAILED, CREATE_PENDING, external_name
 from .waiting import Waiting, kind_key
 
 WORKERS = 4  # per kind; a call takes tens of milliseconds, and the account's rate bounds them together
+_DIARY = frozenset({CREATE_PENDING, CREATE_FAILED})
 
 ADAPTERS: tuple[Adapter, ...] = (
     BucketAdapter(),
@@ -134,10 +135,16 @@ class ManagedController(Controller):
 
 
 def matters(old: Object | None, new: Object | None) -> bool:
-    """Say whether a change may ask for work: anything a person or another controller says, but not status."""
+    """Say whether a change may ask for work: anything a person or another controller says, but not status.
+
+    Nor does the diary of attempts to create: each attempt writes it, and would ask at once for the next one,
+    past every backoff. What a person takes out of it counts.
+    """
     if old is None or new is None:
         return True
-    return _said(old) != _said(new)
+    return _said(old) != _said(new) or bool(
+        _DIARY & (annotations_of(old).keys() - annotations_of(new).keys())
+    )
 
 
 def _said(obj: Object) -> tuple[object, ...]:
@@ -146,7 +153,7 @@ def _said(obj: Object) -> tuple[object, ...]:
         meta.get("uid"),
         meta.get("generation"),
         meta.get("labels"),
-        annotations_of(obj),
+        {name: value for name, value in annotations_of(obj).items() if name not in _DIARY},
         meta.get("finalizers"),
         meta.get("deletionTimestamp"),
     )
