@@ -190,3 +190,28 @@ async def test_a_kind_that_is_no_offer_has_no_form(site):
     answer = await (await site.signed_in()).get("/create/s3.aws.m.upbound.io/v1beta1/Bucket")
     assert answer.status_code == 404
     assert "not offered" in answer.text
+
+
+async def test_who_may_create_in_one_namespace_is_offered_that_one(site):
+    rules = [
+        {
+            "apiGroups": ["platform.example.org"],
+            "resources": ["databases"],
+            "verbs": ["create", "get", "list"],
+        }
+    ]
+    await site.grant("local-dev", rules, namespace="shop")
+    browser = await site.signed_in(User("local-dev"))
+    assert "Not allowed" not in (await browser.get("/create")).text
+    page = (await browser.get(FORM)).text
+    assert "<option>shop</option>" in page
+    assert "<option>default</option>" not in page
+    sent = {
+        "csrf": await csrf_of(browser),
+        "metadata.name": "local",
+        "metadata.namespace": "shop",
+        "spec.engine": "mysql",
+    }
+    assert (await browser.post(FORM, data=sent)).status_code == 303
+    for path in ("/", "/resources", "/search?q=local"):
+        assert "/shop/local" in (await browser.get(path)).text, path

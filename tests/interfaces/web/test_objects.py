@@ -215,6 +215,29 @@ async def test_the_list_follows_what_is_created(site):
         await stream.until("/shop/newborn")
 
 
+async def test_the_list_follows_for_somebody_with_rights_in_one_namespace(site):
+    rules = [
+        {"apiGroups": ["platform.example.org"], "resources": ["databases"], "verbs": ["list", "watch", "get"]}
+    ]
+    await site.grant("watcher", rules, namespace="shop")
+    browser = await site.signed_in(User("watcher"))
+    async with Stream(site.app, "/resources/live?q=localborn", browser.cookies) as stream:
+        await stream.until("event: rows")
+        await site.order("localborn")
+        await stream.until("/shop/localborn")
+
+
+async def test_streams_end_with_the_portal(site):
+    browser = await site.signed_in()
+    async with Stream(site.app, "/resources/live", browser.cookies) as stream:
+        await stream.until("event: rows")
+        portal = site.app._portal
+        portal.stopping.set()
+        await asyncio.wait_for(stream.task, 5)
+        portal.stopping.clear()
+    assert portal.streams == 0
+
+
 async def test_a_stream_needs_a_session(site):
     async with Stream(site.app, "/resources/live", {}) as stream:
         await stream.until("Sign in")

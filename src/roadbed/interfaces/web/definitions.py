@@ -7,22 +7,19 @@ are); whether the person may create one is asked as that person. Called by Creat
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from roadbed.apimachinery.errors import ApiError, NotFoundError
+from roadbed.apimachinery.errors import NotFoundError
 from roadbed.apimachinery.gvk import GVK, Resource
 from roadbed.apimachinery.objects import annotations_of
 from roadbed.apimachinery.request import Object
 from roadbed.apis.apiextensions import CUSTOMRESOURCEDEFINITIONS
-from roadbed.apis.core import NAMESPACES
 from roadbed.apis.crossplane import XRDS
 from roadbed.client import Client
 
 OFFERED_CATEGORIES = frozenset({"composite", "claim"})
-
-SYSTEM_PREFIXES = ("kube-", "roadbed-")
 
 # Annotations on a CompositeResourceDefinition by which its author tells the portal how to offer it.
 TITLE = "roadbed.dev/title"
@@ -91,18 +88,6 @@ def preferred(resources: Iterable[Resource]) -> list[Resource]:
     for resource in resources:
         found.setdefault((resource.group, resource.plural), resource)
     return list(found.values())
-
-
-async def namespaces(client: Client) -> Sequence[str]:
-    """Give the namespaces that the person may list, the system's own last; none where that is not allowed."""
-    try:
-        listed = await client.list(NAMESPACES)
-    except ApiError:
-        return ()
-    names = [
-        str(item["metadata"]["name"]) for item in listed if not item["metadata"].get("deletionTimestamp")
-    ]
-    return sorted(names, key=lambda name: (name.startswith(SYSTEM_PREFIXES), name))
 
 
 async def _offer(client: Client, resource: Resource) -> Offer | None:

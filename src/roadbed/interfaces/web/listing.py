@@ -7,7 +7,7 @@ which one changed decodes one. The list itself is read anew each time, as the pe
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -29,6 +29,9 @@ REMEMBERED = 4096  # rows; with their objects' bytes some 12 MB at most, and in 
 _SECRETS = ("", "secrets")  # values that nobody should find in a cache
 
 
+Namespaces = Callable[[], Awaitable[Sequence[str]]]
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """One object in a list."""
@@ -48,17 +51,41 @@ class Row:
 class Listing:
     """What was found, and the kinds that the person may not list."""
 
-    rows: Sequence[Row]
-    denied: Sequence[Resource]
+    rows: list[Row]
+    denied: list[Resource]
+    places: list[tuple[Resource, str]]
+    """Where the rows come from, for whoever wants to follow them: a resource, and one namespace or all (empty)."""
 
 
-async def gather(client: Client, resources: Iterable[Resource], namespace: str = "") -> Listing:
-    """List every resource (the namespaced ones only, where a namespace is given)."""
+async def gather(
+    client: Client, resources: Iterable[Resource], namespace: str = "", *, elsewhere: Namespaces | None = None
+) -> Listing:
+    """List every resource (the namespaced ones only, where a namespace is given).
+
+    Who may not list a resource in all namespaces at once gets it from those of ``elsewhere`` in which they may.
+    """
     wanted = [resource for resource in resources if resource.namespaced or not namespace]
     answers = await asyncio.gather(*(_list(client, resource, namespace) for resource in wanted))
-    rows = [row for found in answers if found is not None for row in found]
-    denied = [resource for resource, found in zip(wanted, answers, strict=True) if found is None]
-    return Listing(rows, denied)
+    listing = Listing([], [], [])
+    for resource, found in zip(wanted, answers, strict=True):
+        if found is not None:
+            listing.rows.extend(found)
+            listing.places.append((resource, namespace))
+        elif namespace or not resource.namespaced or elsewhere is None:
+            listing.denied.append(resource)
+        else:
+            await _one_by_one(client, resource, await elsewhere(), listing)
+    return listing
+
+
+async def _one_by_one(client: Client, resource: Resource, namespaces: Sequence[str], into: Listing) -> None:
+    answers = await asyncio.gather(*(_list(client, resource, namespace) for namespace in namespaces))
+    allowed = [(name, found) for name, found in zip(namespaces, answers, strict=True) if found is not None]
+    for namespace, found in allowed:
+        into.rows.extend(found)
+        into.places.append((resource, namespace))
+    if not allowed:
+        into.denied.append(resource)
 
 
 async def _list(client: Client, resource: Resource, namespace: str) -> list[Row] | None:

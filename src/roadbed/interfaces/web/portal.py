@@ -17,8 +17,10 @@ import jinja2
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse
 
+from roadbed.apimachinery.errors import ApiError
 from roadbed.apimachinery.gvk import Resource
 from roadbed.apis.authorization import SELFSUBJECTACCESSREVIEWS
+from roadbed.apis.core import NAMESPACES
 from roadbed.client import Client
 from roadbed.portal.catalog import Access, Catalog, access_of
 
@@ -27,6 +29,8 @@ from .settings import WebSettings
 
 THEME_COOKIE = "roadbed_theme"
 THEMES = ("system", "light", "dark")
+SYSTEM_PREFIXES = ("kube-", "roadbed-")  # namespaces that nobody orders anything in come last
+MOST_NAMESPACES = 32  # asked one by one for somebody without rights over all
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +81,7 @@ class Visit:
     portal: Portal
     request: Request
     session: Session
+    _elsewhere: Sequence[str] | None = None
 
     @cached_property
     def client(self) -> Client:
@@ -126,6 +131,42 @@ class Visit:
         return Permission(
             False, f"You may not {verb} {resource.qualified}{where}. Ask {granter} for a role that allows it."
         )
+
+    async def elsewhere(self) -> Sequence[str]:
+        """Give namespaces in which somebody may have rights who has none over all; asked of each as the person.
+
+        Read by the portal, because people with a role in one namespace may rarely list them. A name is shown only
+        where the person may do something in it.
+        """
+        if self._elsewhere is not None:
+            return self._elsewhere
+        listed = await self.portal.client.list(NAMESPACES)
+        names = [
+            str(item["metadata"]["name"]) for item in listed if not item["metadata"].get("deletionTimestamp")
+        ]
+        self._elsewhere = [name for name in names if not name.startswith(SYSTEM_PREFIXES)][:MOST_NAMESPACES]
+        return self._elsewhere
+
+    async def namespaces_for(self, verb: str, resource: Resource) -> tuple[Permission, Sequence[str]]:
+        """Say where this person may act on a namespaced resource; the permission is that of the best place."""
+        everywhere = await self.may(verb, resource)
+        if everywhere.allowed or not resource.namespaced:
+            return everywhere, await self.namespaces() if resource.namespaced else ()
+        names = await self.elsewhere()
+        answers = await asyncio.gather(*(self.may(verb, resource, name) for name in names))
+        allowed = [name for name, answer in zip(names, answers, strict=True) if answer.allowed]
+        return (Permission(True), allowed) if allowed else (everywhere, ())
+
+    async def namespaces(self) -> Sequence[str]:
+        """Give the namespaces that the person may list, the system's own last; none where that is not allowed."""
+        try:
+            listed = await self.client.list(NAMESPACES)
+        except ApiError:
+            return ()
+        names = [
+            str(item["metadata"]["name"]) for item in listed if not item["metadata"].get("deletionTimestamp")
+        ]
+        return sorted(names, key=lambda name: (name.startswith(SYSTEM_PREFIXES), name))
 
     def render(self, template: str, *, status: int = 200, **context: Any) -> HTMLResponse:
         """Give a page, or the part of it that htmx asked for."""

@@ -41,7 +41,8 @@ class Draft:
 async def cards(visit: Visit) -> Response:
     """Give the cards of everything on offer."""
     offers = await definitions.offers(visit.portal.client)
-    permissions = await asyncio.gather(*(visit.may("create", offer.resource) for offer in offers))
+    answers = await asyncio.gather(*(visit.namespaces_for("create", offer.resource) for offer in offers))
+    permissions = [permission for permission, _ in answers]
     return visit.render("create.html", offers=list(zip(offers, permissions, strict=True)))
 
 
@@ -118,10 +119,9 @@ async def _page(visit: Visit, offer: Offer, draft: Draft) -> Response:
 
 
 async def _context(visit: Visit, offer: Offer, draft: Draft) -> dict[str, Any]:
-    namespaces, permission = await asyncio.gather(
-        definitions.namespaces(visit.client),
-        visit.may("create", offer.resource, namespace_of(draft.obj)),
-    )
+    permission, namespaces = await visit.namespaces_for("create", offer.resource)
+    if chosen := namespace_of(draft.obj):
+        permission = await visit.may("create", offer.resource, chosen)
     return {
         "offer": offer,
         "draft": draft,

@@ -43,7 +43,7 @@ async def _composites(visit: Visit) -> Listing:
     kinds = definitions.preferred(
         found for found in served if definitions.OFFERED_CATEGORIES & set(found.categories)
     )
-    return await gather(visit.client, kinds)
+    return await gather(visit.client, kinds, elsewhere=visit.elsewhere)
 
 
 async def _mine(visit: Visit) -> EntityPage:

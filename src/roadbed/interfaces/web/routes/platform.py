@@ -74,7 +74,7 @@ async def _definition(
     resource = next((found for found in served if (found.plural, found.group) == (plural, group)), None)
     instances = None
     if resource is not None:
-        listing = await gather(visit.client, [resource])
+        listing = await gather(visit.client, [resource], elsewhere=visit.elsewhere)
         instances = None if listing.denied else len(listing.rows)
     return Definition(
         obj=xrd,

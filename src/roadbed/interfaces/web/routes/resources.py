@@ -63,7 +63,7 @@ async def table(visit: Visit) -> Response:
         "resources.html",
         kinds=kinds,
         categories=CATEGORIES,
-        namespaces=await definitions.namespaces(visit.client),
+        namespaces=await visit.namespaces() or context["reached"],
         live=links.with_query(
             "/resources/live", {**wanted.query, "page": wanted.page if wanted.page > 1 else None}
         ),
@@ -78,16 +78,20 @@ async def live(visit: Visit) -> LiveStream:
     async def look() -> Sight:
         served = definitions.preferred(await visit.client.resources())
         context = await _rows(visit, wanted, served)
-        shown = [*_shown(wanted, served), *(found for found in served if "managed" in found.categories)]
-        targets = frozenset(Target(resource, wanted.namespace) for resource in shown)
-        return Sight({"rows": visit.markup("resources_results.html", **context)}, targets)
+        places = context["places"]
+        reached = {namespace for _, namespace in places}
+        # What is composed explains what was ordered, so it is followed too.
+        managed = [found for found in served if "managed" in found.categories]
+        targets = {Target(resource, namespace) for resource, namespace in places}
+        targets |= {Target(resource, namespace) for resource in managed for namespace in reached}
+        return Sight({"rows": visit.markup("resources_results.html", **context)}, frozenset(targets))
 
     return LiveStream(visit.portal, visit.client, look)
 
 
 async def _rows(visit: Visit, wanted: Wanted, served: Sequence[Resource]) -> dict[str, Any]:
     shown = _shown(wanted, served)
-    found = await listing.gather(visit.client, shown, wanted.namespace)
+    found = await listing.gather(visit.client, shown, wanted.namespace, elsewhere=visit.elsewhere)
     everything = await listing.deepen(visit.client, found.rows)
     states: dict[str, int] = {}
     for row in everything:
@@ -105,6 +109,8 @@ async def _rows(visit: Visit, wanted: Wanted, served: Sequence[Resource]) -> dic
         "all_total": len(found.rows),
         "last": max(1, -(-len(ordered) // PAGE_ROWS)),
         "state_counts": states,
+        "reached": sorted({namespace for _, namespace in found.places if namespace}),
+        "places": found.places,
         "denied": found.denied,
         "shown": shown,
     }

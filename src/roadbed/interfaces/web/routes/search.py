@@ -72,7 +72,7 @@ async def _objects(visit: Visit, text: str) -> list[Hit]:
     kinds = definitions.preferred(
         found for found in served if {"composite", "claim", "managed"} & set(found.categories)
     )
-    listing = await gather(visit.client, kinds)
+    listing = await gather(visit.client, kinds, elsewhere=visit.elsewhere)
     rows = [
         row
         for row in listing.rows
