@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from datetime import datetime
+
+from roadbed.apimachinery.timestamps import parse_time
 
 _UNITS = ((31_536_000, "y"), (86_400, "d"), (3_600, "h"), (60, "m"), (1, "s"))
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
@@ -53,19 +55,14 @@ _SPELLED = {
 }
 
 
-def parse_time(text: str) -> datetime | None:
-    """Read a Kubernetes time stamp; None when it is not one."""
-    try:
-        found = datetime.fromisoformat(text)
-    except (TypeError, ValueError):
-        return None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
-
-
 def age(text: str, now: datetime) -> str:
-    """Give the time since ``text`` in one or two units: ``45s``, ``12m``, ``3h20m``, ``12d``."""
-    then = parse_time(text)
-    if then is None:
+    """Give the time since ``text``: ``45s``, ``12m``, ``3h20m``, ``12d``; nothing where it is no time.
+
+    Coarser than kubectl's, because the browser counts on (``pieces.ts`` words it alike) and seconds would flicker.
+    """
+    try:
+        then = parse_time(text)
+    except ValueError:
         return ""
     seconds = max(0, int((now - then).total_seconds()))
     for position, (size, unit) in enumerate(_UNITS):

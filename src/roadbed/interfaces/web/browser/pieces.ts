@@ -56,6 +56,8 @@ function tick(): void {
 
 export function startPieces(): void {
   window.setInterval(tick, 5_000);
+  // A refused form begins where it has to be mended.
+  document.querySelector<HTMLElement>('#create-form [aria-invalid="true"]')?.focus();
   document.addEventListener("click", (event) => {
     const target = event.target as Element;
     const copies = target.closest<HTMLElement>("[data-copy], [data-copy-from]");

@@ -18,7 +18,6 @@ from roadbed.interfaces.web.health import conditions_of
 from roadbed.interfaces.web.live import LiveStream, Sight
 from roadbed.interfaces.web.portal import Permission, Visit
 from roadbed.interfaces.web.tree import Node, Target, grow, targets_of
-from roadbed.interfaces.web.words import parse_time
 
 MOST_EVENTS = 50
 TABS = ("conditions", "events", "fields", "yaml")
@@ -229,7 +228,7 @@ async def _events(visit: Visit, node: Node) -> tuple[list[Object], str]:
 def _managers(obj: Object) -> list[dict[str, Any]]:
     """Give who owns which fields, newest first, each with its fields as paths."""
     entries = [entry for entry in metadata(obj).get("managedFields") or () if isinstance(entry, dict)]
-    entries.sort(key=lambda entry: parse_time(entry.get("time", "")) is None or entry["time"], reverse=True)
+    entries.sort(key=lambda entry: str(entry.get("time") or ""), reverse=True)
     return [{**entry, "paths": _paths(entry.get("fieldsV1") or {}, "")[:200]} for entry in entries]
 
 
