@@ -14,7 +14,7 @@ from roadbed.testing import control_plane, eventually
 
 @pytest.fixture
 async def plane():
-    async with control_plane() as running:
+    async with control_plane(crds=()) as running:
         yield running
 
 

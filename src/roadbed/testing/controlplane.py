@@ -6,7 +6,7 @@ Entered by a test, on its own loop; left, everything stops. No portal, no listen
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,11 +52,15 @@ class ControlPlane:
 
 @asynccontextmanager
 async def control_plane(
-    *plugins: str, storage: Storage | None = None, clock: Clock | None = None
+    *plugins: str,
+    storage: Storage | None = None,
+    clock: Clock | None = None,
+    crds: Iterable[Object] | None = None,
 ) -> AsyncIterator[ControlPlane]:
     """Run a control plane with these plugins' controllers (module names, as in ``app.BUILTIN_PLUGINS``).
 
-    ``storage`` is used and left open, for tests that go on with what another control plane left.
+    ``storage`` is used and left open, for tests that go on with what another control plane left. ``crds`` are
+    installed instead of all that Roadbed brings; without them a control plane starts in a tenth of the time.
     """
     clock = clock or SystemClock()
     store = storage or await open_storage("memory:")
@@ -66,7 +70,7 @@ async def control_plane(
         authenticator=access.authenticator,
         authorizer=access.authorizer,
         sealer=access.sealer,
-        crds=load_crds(),
+        crds=load_crds() if crds is None else crds,
         clock=clock.now,
     )
     try:

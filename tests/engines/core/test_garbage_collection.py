@@ -11,7 +11,7 @@ CORE = "roadbed.engines.core.plugin"
 
 @pytest.fixture
 async def plane():
-    async with control_plane(CORE) as running:
+    async with control_plane(CORE, crds=()) as running:
         yield running
 
 

@@ -39,8 +39,11 @@ class ServedResources:
 
     def controller(self) -> Controller:
         """Give the controller that runs this: one worker, woken by every definition."""
-        watch = Watch(CUSTOMRESOURCEDEFINITIONS, lambda _: (Request("", "served"),))
-        return Controller("served-resources", self, [watch], workers=1)
+        turn = Request("", "served")
+        watch = Watch(CUSTOMRESOURCEDEFINITIONS, lambda _: (turn,))
+        controller = Controller("served-resources", self, [watch], workers=1)
+        controller.queue.add(turn)  # built-in kinds are served where no definition ever wakes us
+        return controller
 
     async def reconcile(self, request: Request) -> Result:  # noqa: ARG002 - there is only one request
         """Watch what is new, leave what is gone."""
