@@ -323,17 +323,17 @@ async def test_a_crash_before_creating_waits_until_the_cloud_is_certain(lab):
 async def test_an_attempt_that_fails_does_not_ask_for_the_next_one_by_its_own_writes(lab):
     """Else a cloud that throttles, or is down, is asked a hundred times a second."""
     lab.cloud.fail["create"] = external.ThrottledError("slow down", retry_after_s=30)
-    await lab.create("slow")
-    await lab.look("slow")
-    before = await lab.get("slow")
+    await lab.create("throttled-creation")
+    await lab.look("throttled-creation")
+    before = await lab.get("throttled-creation")
     lab.clock.advance(60)
-    result = await lab.look("slow")
-    after = await lab.get("slow")
+    result = await lab.look("throttled-creation")
+    after = await lab.get("throttled-creation")
     assert after["metadata"]["resourceVersion"] != before["metadata"]["resourceVersion"]
     assert not matters(before, after)
     assert result.requeue_after_s >= 30
     freed = await lab.patch(
-        "slow", {"metadata": {"annotations": {"crossplane.io/external-create-pending": None}}}
+        "throttled-creation", {"metadata": {"annotations": {"crossplane.io/external-create-pending": None}}}
     )
     assert matters(after, freed)
 
