@@ -58,6 +58,21 @@ async def test_a_reference_to_a_kind_that_is_not_served_says_what_to_install(sit
     assert "No kind Gone is served in example.org/v1" in page
 
 
+async def test_a_part_leads_back_to_what_it_is_part_of(site):
+    made = await site.order("whole", buckets=1)
+    owner = {
+        "apiVersion": DATABASES.api_version,
+        "kind": "Database",
+        "name": "whole",
+        "uid": made["metadata"]["uid"],
+    }
+    await site.client.patch(BUCKETS, "whole-0", {"metadata": {"ownerReferences": [owner]}}, namespace="shop")
+    page = (
+        await (await site.signed_in()).get("/c/local/s3.aws.m.upbound.io/v1beta1/Bucket/shop/whole-0")
+    ).text
+    assert f'part of <a href="{path("whole")}">Database whole</a>' in page
+
+
 async def test_references_in_a_circle_end(site):
     references = [{"apiVersion": DATABASES.api_version, "kind": "Database", "name": "circle"}]
     made = await site.order("circle", spec={"crossplane": {"resourceRefs": references}})

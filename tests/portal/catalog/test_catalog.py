@@ -136,6 +136,13 @@ async def test_access_limits_lists_counts_and_relations_alike(catalog):
     assert (await catalog.list(Query(), nothing)).total == 0
 
 
+async def test_a_hidden_entity_is_not_given_away_by_what_it_declares(catalog):
+    await catalog.replace("one", SHOP)
+    apis = Access(Predicate(allowed=(("default", "apis", ()),)))
+    links = await catalog.relations(Ref("api", "default", "orders-api"), apis)
+    assert [(link.type, str(link.target)) for link in links] == [("ownedBy", "group:default/team-a")]
+
+
 async def test_the_index_survives_a_restart_and_is_dropped_when_its_shape_changes(tmp_path, monkeypatch):
     path = tmp_path / "index.db"
     for shape, expected in ((1, 0), (1, 4), (2, 0)):

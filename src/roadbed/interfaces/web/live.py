@@ -128,8 +128,10 @@ class LiveStream:
                 async with aclosing(events):
                     async for _ in events:
                         self._changed.set()
-            except ForbiddenError:
-                return  # the page shows this part as not to be seen; there is nothing to follow
+            except (ForbiddenError, NotFoundError):
+                # Not to be seen, or its kind is gone: nothing to follow. Should it come back, a look finds it again.
+                self._watched.discard(target)
+                return
             except ApiError as error:
                 logger.debug("live watch interrupted", extra={"error": error.message})
             self._changed.set()

@@ -93,16 +93,17 @@ class Catalog:
         return _entry(found[str(ref)]) if found else None
 
     async def relations(self, ref: Ref, access: Access) -> Sequence[Link]:
-        """Give the relations of one entity, ordered by type and target; targets need not exist."""
+        """Give the relations of one entity, ordered by type and target; targets need not exist.
+
+        What only a hidden entity declares (that it is owned by this one, say) stays as hidden as that entity.
+        """
         edges = await self._rows.relations([str(ref)])
         known = await self._rows.find([edge.target for edge in edges], access.predicate)
+        seen = [edge for edge in edges if edge.declared_by == str(ref) or edge.target in known]
+        once = dict.fromkeys((edge.type, edge.target) for edge in seen)
         return [
-            Link(
-                edge.type,
-                Ref.parse(edge.target),
-                _entry(known[edge.target]) if edge.target in known else None,
-            )
-            for edge in edges
+            Link(kind, Ref.parse(target), _entry(known[target]) if target in known else None)
+            for kind, target in once
         ]
 
     async def namespaces(self) -> Sequence[str]:

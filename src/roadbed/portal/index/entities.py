@@ -183,12 +183,10 @@ class Entities:
         return await self._database.read(ask)
 
     async def relations(self, refs: Sequence[str]) -> list[RelationRow]:
-        """Give the edges that start at ``refs``, each once, ordered by type and target."""
-        columns = (_relations.c.source, _relations.c.type, _relations.c.target)
+        """Give the edges that start at ``refs``, ordered by type and target, once for each that declares it."""
         statement = (
-            sa.select(*columns, sa.func.min(_relations.c.declared_by))
+            sa.select(_relations.c.source, _relations.c.type, _relations.c.target, _relations.c.declared_by)
             .where(_relations.c.source.in_(refs))
-            .group_by(*columns)
             .order_by(_relations.c.type, _relations.c.target)
         )
         return await self._database.read(

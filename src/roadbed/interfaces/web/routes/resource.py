@@ -58,6 +58,7 @@ async def page(visit: Visit) -> Response:
         **_header(visit, subject, root),
         **await _detail(visit, selected, tab),
         may_delete=may_delete,
+        owners=await _owners(visit, subject),
         has_tree=bool(root.children)
         or bool({"composite", "claim", "managed"} & set(subject.resource.categories)),
     )
@@ -175,8 +176,23 @@ def _header(visit: Visit, subject: Subject, root: Node) -> dict[str, Any]:
         "root": root,
         "cause": root.cause,
         "own_path": links.path_of(visit.cluster, subject.obj),
-        "owners": metadata(subject.obj).get("ownerReferences") or [],
     }
+
+
+async def _owners(visit: Visit, subject: Subject) -> list[tuple[str, str]]:
+    """Give what this object is part of, as (words, address); an owner of an unknown kind has no address."""
+    found: list[tuple[str, str]] = []
+    for reference in metadata(subject.obj).get("ownerReferences") or ():
+        gvk = GVK.parse(str(reference.get("apiVersion") or ""), str(reference.get("kind") or ""))
+        name = str(reference.get("name") or "")
+        try:
+            resource = await visit.client.resource_for(gvk)
+        except NotFoundError:
+            found.append((f"{gvk.kind} {name}", ""))
+            continue
+        namespace = subject.namespace if resource.namespaced else ""
+        found.append((f"{gvk.kind} {name}", links.object_path(visit.cluster, gvk, namespace, name)))
+    return found
 
 
 def _selected(root: Node, visit: Visit) -> Node:
