@@ -3,11 +3,13 @@
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from botocore.exceptions import ClientError
 
 from roadbed.controller import SystemClock
 from roadbed.engines.providers import external
 from roadbed.engines.providers.aws.accounts import Account, Models
 from roadbed.engines.providers.aws.credentials import Endpoint, Keys
+from roadbed.engines.providers.aws.errors import translated
 from roadbed.engines.providers.aws.limits import TokenBucket
 
 MODELS = Models()
@@ -126,3 +128,18 @@ async def test_an_endpoint_that_is_down_is_unreachable_even_for_changes():
     finally:
         account.close()
         account.threads.shutdown()
+
+
+@pytest.mark.parametrize(
+    ("status", "family", "says"),
+    [
+        (403, external.AccessDeniedError, "are valid, that they have the right to HeadBucket"),
+        (503, external.ExternalError, "has trouble or asks to slow down"),
+    ],
+)
+def test_an_answer_without_a_body_names_what_it_may_mean(status, family, says):
+    """S3 is asked by HEAD, whose refusals carry a number only."""
+    response = {"Error": {"Code": str(status)}, "ResponseMetadata": {"HTTPStatusCode": status}}
+    error = translated(ClientError(response, "HeadBucket"), through="ClusterProviderConfig x", changing=False)
+    assert type(error) is family
+    assert says in str(error)

@@ -53,7 +53,6 @@ UNKNOWN_CALLER = frozenset(
 )
 DENIED = frozenset(
     {
-        "403",
         "AccessDenied",
         "AccessDeniedException",
         "AuthorizationError",
@@ -128,6 +127,12 @@ def _answered(response: dict[str, Any], *, through: str, operation: str, changin
         return ThrottledError(f"{what}; AWS asks to slow down, retrying", retry_after_s=after_s)
     if code in UNKNOWN_CALLER:
         return CredentialsError(f"{what}; check the credentials of {through}")
+    if code == "403":
+        # The answer to a HEAD has no body: which of the three it is, only AWS knows.
+        return AccessDeniedError(
+            f"{what}; check that the credentials of {through} are valid, that they have the right to "
+            f"{operation}, and that the name is not another account's"
+        )
     if code in DENIED:
         return AccessDeniedError(f"{what}; give the credentials of {through} the right to {operation}")
     if code in IN_USE:
@@ -137,7 +142,8 @@ def _answered(response: dict[str, Any], *, through: str, operation: str, changin
     if status >= 500:
         after_s = retry_after_s(meta)
         failure = UnknownOutcomeError if changing else ExternalError
-        return failure(f"{what}; AWS has trouble, retrying", retry_after_s=after_s)
+        trouble = "AWS has trouble or asks to slow down" if code == "503" else "AWS has trouble"
+        return failure(f"{what}; {trouble}, retrying", retry_after_s=after_s)
     return ExternalError(what)
 
 
