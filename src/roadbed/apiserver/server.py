@@ -80,8 +80,8 @@ class ApiServer:
         self._tasks: list[asyncio.Task[None]] = []
         openapi = OpenApi(WithReviews(self._registry, lambda: self._dispatcher.reviews))
         self._http = HttpFace(self._core, self._dispatcher, authenticator, openapi, self._checks)
-        strategy = CrdStrategy(self._installer.names, self._core.now)
-        for definition in builtin.definitions(strategy):
+        self._definitions = CrdStrategy(self._installer.names, self._core.now)
+        for definition in builtin.definitions(self._definitions):
             self._registry.install(definition)
 
     async def start(self) -> None:
@@ -92,7 +92,8 @@ class ApiServer:
         # Together, so that the store commits them together.
         await asyncio.gather(*(self._ensure(system, _namespace(name)) for name in SYSTEM_NAMESPACES))
         await asyncio.gather(*(self._ensure(system, obj) for obj in bootstrap.policy()))
-        await asyncio.gather(*(self._ensure(system, crd, updates=True) for crd in self._crds))
+        with self._definitions.trusting():  # nothing but our own is served before the start ends
+            await asyncio.gather(*(self._ensure(system, crd, updates=True) for crd in self._crds))
         cleaning = self._installer.clean(self._delete_all, self._release)
         expiring = sweep_forever(self._core, system)
         self._tasks = [
