@@ -1,5 +1,7 @@
 """What goes wrong is said on the composite, with object, field and next step; and mends when it can."""
 
+import copy
+
 import pytest
 
 from roadbed.apimachinery.objects import ObjectKey
@@ -181,6 +183,23 @@ async def test_a_failing_pipeline_leaves_what_exists_alone(space):
     assert found["status"]["address"] == address
     assert space.condition(found, "Ready")["status"] == "True"
     assert await space.composed(CONFIGMAPS, "settings")
+
+
+async def test_a_failure_that_is_over_leaves_no_word_behind(space):
+    """Applying the status used to leave the message that the failure had patched in beside Synced=True."""
+    composition = await offer(space, lambda _: None)
+    await space.order()
+    live = await space.client.get(COMPOSITIONS, composition["metadata"]["name"])
+    for _ in range(2):
+        live["spec"]["pipeline"][0]["functionRef"]["name"] = "function-nope"
+        live = await space.client.update(COMPOSITIONS, live)
+        await space.until(Synced="False", saying='function "function-nope" is not installed')
+        live["spec"] = copy.deepcopy(composition["spec"])
+        live = await space.client.update(COMPOSITIONS, live)
+        await space.until(Synced="True", Ready="True")
+        await space.plane.manager.idle()
+        found = await space.client.get(space.apps, "orders", space.namespace)
+        assert [each for each in found["status"]["conditions"] if "message" in each] == []
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from roadbed.apimachinery.conditions import conditions_of
 from roadbed.apimachinery.errors import ApiError, ConflictError, InvalidError, NotFoundError
 from roadbed.apimachinery.gvk import GVK, Resource
 from roadbed.apimachinery.objects import (
@@ -165,12 +166,14 @@ class Writer:
             covers(composite.get("status") or {}, status)
             if is_known
             else is_settled(composite, body, MANAGER_COMPOSITE, subresource="status")
-        ):
+        ) and not _says_more(composite, status):
             state.status = (wanted, revision_of(composite))
             return composite
         answer = await self._client.apply(
             self._composite, body, manager=MANAGER_COMPOSITE, subresource="status"
         )
+        if _says_more(answer, status):
+            answer = await self._replace_conditions(answer, status["conditions"])
         state.status = (wanted, revision_of(answer))
         return self._took(self._composite, answer, state)
 
@@ -178,14 +181,16 @@ class Writer:
         """Write conditions and leave the rest of the status as it is; for reconciles that failed."""
         if covers(composite.get("status") or {}, {"conditions": conditions}):
             return composite
-        answer = await self._crossplane.patch(
+        return self._took(self._composite, await self._replace_conditions(composite, conditions), state)
+
+    async def _replace_conditions(self, composite: Object, conditions: list[dict[str, Any]]) -> Object:
+        return await self._crossplane.patch(
             self._composite,
             name_of(composite),
             {"metadata": {"uid": uid_of(composite)}, "status": {"conditions": conditions}},
             namespace=namespace_of(composite),
             subresource="status",
         )
-        return self._took(self._composite, answer, state)
 
     async def _apply_one(
         self, composite: Object, item: Composed, observed: Mapping[str, Object], manager: str
@@ -231,6 +236,15 @@ def _is_due(item: Composed, live: Object | None, manager: str, state: State) -> 
         state.applied[item.name] = (item.digest, revision_of(live))
         return False
     return True
+
+
+def _says_more(composite: Object, status: Mapping[str, Any]) -> bool:
+    """Say whether a condition still has a member that it should not, such as the message of a failure that is over.
+
+    What a patch wrote, applying can't take away: it belongs to another manager.
+    """
+    wanted = {each.get("type"): each.keys() for each in status.get("conditions") or ()}
+    return any(each.keys() - wanted.get(each.get("type"), each.keys()) for each in conditions_of(composite))
 
 
 def _without_secrets(item: Composed, error: Exception) -> str:
