@@ -2,6 +2,7 @@
 
 import pytest
 
+from roadbed.apimachinery.gvk import Resource
 from roadbed.apimachinery.objects import owner_reference
 from roadbed.apis.core import CONFIGMAPS, NAMESPACES, SECRETS
 from roadbed.testing import control_plane, eventually
@@ -130,4 +131,44 @@ async def test_a_namespace_says_what_holds_it_and_goes_when_that_is_gone(plane):
     assert told["status"] == "True"
     assert "example.org/held in 1 resource instances" in told["message"]
     await plane.client.patch(CONFIGMAPS, "held", {"metadata": {"finalizers": None}}, namespace="shop")
+    await gone(plane, "shop", "", NAMESPACES)
+
+
+WIDGETS = Resource("example.org", "v1", "widgets", "Widget")
+WIDGET_CRD = {
+    "apiVersion": "apiextensions.k8s.io/v1",
+    "kind": "CustomResourceDefinition",
+    "metadata": {"name": "widgets.example.org"},
+    "spec": {
+        "group": "example.org",
+        "scope": "Namespaced",
+        "names": {"plural": "widgets", "kind": "Widget"},
+        "versions": [
+            {
+                "name": "v1",
+                "served": True,
+                "storage": True,
+                "schema": {"openAPIV3Schema": {"type": "object"}},
+            }
+        ],
+    },
+}
+
+
+async def test_secrets_of_a_namespace_outlive_the_custom_resources_that_may_need_them(plane):
+    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}}
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s", "namespace": "shop"}}
+    held = {"name": "w", "namespace": "shop", "finalizers": ["example.org/held"]}
+    widget = {"apiVersion": "example.org/v1", "kind": "Widget", "metadata": held}
+    await plane.create(WIDGET_CRD, namespace, secret, widget)
+    await plane.client.delete(NAMESPACES, "shop")
+
+    async def widget_is_terminating():
+        found = await plane.client.get(WIDGETS, "w", "shop")
+        return "deletionTimestamp" in found["metadata"]
+
+    await eventually(widget_is_terminating)
+    await plane.manager.idle()
+    assert await plane.client.find(SECRETS, "s", "shop")
+    await plane.client.patch(WIDGETS, "w", {"metadata": {"finalizers": None}}, namespace="shop")
     await gone(plane, "shop", "", NAMESPACES)

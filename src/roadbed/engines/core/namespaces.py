@@ -83,11 +83,13 @@ class NamespaceDeleter:
         return Result()
 
     async def _empty(self, name: str) -> tuple[list[ApiError], dict[Resource, list[Object]]]:
+        """Delete everything, custom resources first: a Secret goes after what still needs its credentials."""
         failures: list[ApiError] = []
         left: dict[Resource, list[Object]] = {}
-        for resource in one_version_each(await self._client.resources()):
-            if not resource.namespaced:
-                continue
+        namespaced = [each for each in one_version_each(await self._client.resources()) if each.namespaced]
+        for resource in sorted(namespaced, key=_is_built_in):
+            if left and _is_built_in(resource):
+                break  # each of them that goes brings us back
             try:
                 objects = await self._client.list(resource, name)
                 if not all(is_terminating(obj) for obj in objects):
@@ -129,6 +131,11 @@ class NamespaceDeleter:
             )
         except (NotFoundError, ConflictError):
             return
+
+
+def _is_built_in(resource: Resource) -> bool:
+    # Kubernetes keeps its own groups below k8s.io, and the oldest ones have no dot at all.
+    return "." not in resource.group or resource.group.endswith(".k8s.io")
 
 
 def conditions_for(
