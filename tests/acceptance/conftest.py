@@ -116,11 +116,12 @@ def start(data_dir, *arguments):
     running, ready = Running(process, Path(data_dir)), threading.Event()
 
     def read():
-        for line in process.stdout:
-            running.output.append(line)
-            if "export KUBECONFIG" in line:
-                # The lines after it (notices) come in one piece with it; give the pipe a moment.
-                threading.Timer(0.3, ready.set).start()
+        with process.stdout as lines:
+            for line in lines:
+                running.output.append(line)
+                if "export KUBECONFIG" in line:
+                    # The lines after it (notices) come in one piece with it; give the pipe a moment.
+                    threading.Timer(0.3, ready.set).start()
         ready.set()
 
     threading.Thread(target=read, daemon=True).start()

@@ -149,6 +149,15 @@ async def test_deleting_needs_the_name_and_the_object_that_was_seen(site):
     assert await site.client.find(DATABASES, "leaving", "shop") is None
 
 
+async def test_the_details_of_an_object_that_went_say_so(site):
+    await site.order("went")
+    browser = await site.signed_in()
+    assert "spec" in (await browser.get(f"{path('went')}/detail?tab=yaml", headers=PARTIAL)).text
+    await site.client.delete(DATABASES, "went", "shop")
+    answer = await browser.get(f"{path('went')}/detail?tab=yaml", headers=PARTIAL)
+    assert (answer.status_code, "It is gone" in answer.text) == (200, True)
+
+
 async def test_an_object_that_finalizers_hold_keeps_its_page(site):
     made = await site.order("held")
     patch = {"metadata": {"finalizers": ["example.org/hold"]}}

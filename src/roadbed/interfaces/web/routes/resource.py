@@ -86,8 +86,15 @@ async def live(visit: Visit) -> LiveStream:
 
 
 async def detail(visit: Visit) -> Response:
-    """Give the detail panel of the object or of one below it."""
-    subject = await _subject(visit)
+    """Give the detail panel of the object or of one below it.
+
+    An open page asks again whenever something changes, also when the change is the object's end: that is an
+    answer to it, not a failure.
+    """
+    try:
+        subject = await _subject(visit)
+    except NotFoundError as error:
+        return visit.render("resource_gone.html", message=error.message)
     root = await grow(visit.client, subject.resource, subject.obj)
     selected = _selected(root, visit)
     context = await _detail(visit, selected, _tab(visit))
