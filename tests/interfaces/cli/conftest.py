@@ -1,7 +1,6 @@
 """The command in this process, against a real API server behind a real TLS port."""
 
 import asyncio
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,14 +8,9 @@ from typing import Any
 import pytest
 
 from roadbed.apimachinery.objects import gvk_of
-from roadbed.apimachinery.request import User
-from roadbed.apiserver import Access, ApiServer, Listener
-from roadbed.client import Client, Login, write_kubeconfig
-from roadbed.controller import SystemClock
+from roadbed.client import Client
 from roadbed.interfaces.cli import main
-from roadbed.storage import open_storage
-
-ADMIN = User("admin", ("system:masters", "system:authenticated"))
+from roadbed.testing import control_plane, serving
 
 
 def crd(kind, group, *categories, namespaced=True):
@@ -113,50 +107,11 @@ def no_platform(options):
     raise AssertionError("only `up` starts a platform")
 
 
-@asynccontextmanager
-async def serve(folder):
-    """Serve the built-in kinds on a free TLS port, with a kubeconfig; gives a client in process."""
-    clock = SystemClock()
-    storage = await open_storage("memory:")
-    access = Access.open(None, storage, clock=clock.now)
-    server = ApiServer(
-        storage,
-        authenticator=access.authenticator,
-        authorizer=access.authorizer,
-        sealer=access.sealer,
-        clock=clock.now,
-    )
-    for admitter in access.admitters:
-        server.add_admitter(admitter)
-    for reviewer in access.reviewers:
-        server.add_reviewer(reviewer)
-    await server.start()
-    certificates = access.certificates
-    listener = Listener(server.asgi, host="127.0.0.1", port=0, tls=certificates.server_context())
-    await listener.start()
-    write_kubeconfig(
-        folder / "kubeconfig",
-        Login(
-            server=f"https://127.0.0.1:{listener.port}",
-            ca_pem=certificates.ca_pem,
-            certificate_pem=certificates.admin_pem,
-            key_pem=certificates.admin_key_pem,
-        ),
-    )
-    try:
-        yield Client(server.local(ADMIN), field_manager="test")
-    finally:
-        await server.stop()
-        await listener.stop()
-        access.close()
-        await storage.close()
-
-
 @pytest.fixture
 async def terminal(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("KUBECONFIG", str(tmp_path / "kubeconfig"))
-    async with serve(tmp_path) as client:
-        yield Terminal(tmp_path, client, capsys)
+    async with control_plane(crds=()) as plane, serving(plane, tmp_path):
+        yield Terminal(tmp_path, plane.client, capsys)
 
 
 @pytest.fixture
