@@ -151,7 +151,44 @@ def _platform_roles() -> list[Object]:
         _role("roadbed:aggregate-to-view", *seen, part_of=f"{_AGGREGATE}view"),
         _role("roadbed:aggregate-to-edit", _rule(WRITE, _AWS, "*"), part_of=f"{_AGGREGATE}edit"),
         _role("system:portal", *impersonation, *projected, *managed, *questions),
+        *_crossplane_roles(),
         *(role for name, rules in _engine_rules().items() for role in _engine(name, rules)),
+    ]
+
+
+def _crossplane_roles() -> list[Object]:
+    """Give the roles that Crossplane's chart installs for people, so that bindings to them work here as well.
+
+    They hold what its built-in kinds need, and collect a role for each kind that a definition defines. Nobody is
+    bound to them: Crossplane's group ``crossplane:masters`` is nobody's here.
+    """
+    events, bindings = _rule(READ, "", "events"), ("clusterrolebindings", "rolebindings")
+    rules = {
+        "admin": [
+            events,
+            _rule(("*",), "", "secrets", "namespaces"),
+            _rule(READ, GROUP, "clusterroles", "roles"),
+            _rule(("*",), GROUP, *bindings),
+            _rule(("*",), _CROSSPLANE, "*"),
+            _rule(READ, "apiextensions.k8s.io", "customresourcedefinitions"),
+        ],
+        "edit": [
+            events,
+            _rule(("*",), "", "secrets"),
+            _rule(READ, "", "namespaces"),
+            _rule(("*",), _CROSSPLANE, "*"),
+        ],
+        "view": [events, _rule(READ, "", "namespaces"), _rule(READ, _CROSSPLANE, "*")],
+        "browse": [events, _rule(READ, _CROSSPLANE[0], "*")],
+    }
+    label = "rbac.crossplane.io/aggregate-to-"
+    return [
+        role
+        for word, own in rules.items()
+        for role in (
+            _aggregate(f"crossplane-{word}", f"{label}{word}"),
+            _role(f"crossplane:aggregate-to-{word}", *own, part_of=f"{label}{word}"),
+        )
     ]
 
 
@@ -164,7 +201,8 @@ def _engine_rules() -> Mapping[str, Sequence[Object]]:
     ``core`` collects garbage of every kind, as Kubernetes' own collector does: it reads, patches owner
     references and finalizers of, and deletes anything, but creates nothing. ``composition`` composes objects of
     any kind that a Composition's author writes down, so it may write all of them; it may neither escalate, bind
-    nor impersonate, and who may write a Composition is the real gate. ``providers`` work on the cloud groups
+    nor impersonate, and who may write a Composition is the real gate. It also gives people rights on the kinds that
+    are defined, never more than it has itself, which is why it may delete collections. ``providers`` work on the cloud groups
     listed here (others join by the aggregation label) and on the Secrets that managed resources name.
     """
     events = _rule(("create", "patch", "update"), _EVENTS, "events")
@@ -183,7 +221,7 @@ def _engine_rules() -> Mapping[str, Sequence[Object]]:
             _rule((*READ, "patch", "update", "delete", "deletecollection"), "*", "*"),
             _rule(("update", "patch"), "", "namespaces/finalize", "namespaces/status"),
         ],
-        "composition": [*shared, _rule((*READ, *changes), "*", "*")],
+        "composition": [*shared, _rule((*READ, *WRITE), "*", "*")],
         "providers": [
             *shared,
             _rule((*READ, *changes), _AWS, "*"),

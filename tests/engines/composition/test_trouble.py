@@ -6,7 +6,7 @@ import pytest
 
 from roadbed.apimachinery.objects import ObjectKey
 from roadbed.apis.apiextensions import CUSTOMRESOURCEDEFINITIONS
-from roadbed.apis.core import CONFIGMAPS, SERVICEACCOUNTS
+from roadbed.apis.core import CONFIGMAPS, EVENTS, SERVICEACCOUNTS
 from roadbed.apis.crossplane import COMPOSITIONS, XRDS
 from roadbed.engines.composition import pipeline
 from roadbed.testing import eventually
@@ -40,6 +40,30 @@ async def test_a_wrong_field_of_an_input_is_named(space):
     )
     assert 'pipeline step "compose"' in space.condition(found, "Synced")["message"]
     assert await space.client.list(CONFIGMAPS, space.namespace) == []
+
+
+async def test_a_field_that_a_composed_kind_lacks_is_named_with_the_composition(space):
+    composition = await offer(space, lambda it: templates(it)[0]["base"].update(colour="blue"))
+    await space.plane.create(space.app())
+    found = await space.until(Synced="False", saying=".colour: field not declared in schema")
+    told = space.condition(found, "Synced")["message"]
+    assert 'composed resource "settings"' in told
+    assert told.endswith(f"; see Composition {composition['metadata']['name']}")
+
+
+async def test_a_composition_that_was_just_edited_is_not_called_invalid(space):
+    """Its verdict comes some milliseconds later; a warning about that would only frighten."""
+    composition = await offer(space, lambda _: None)
+    await space.order()
+    live = await space.client.get(COMPOSITIONS, composition["metadata"]["name"])
+    for number in range(3):
+        templates(live)[0]["base"]["data"] = {"edit": str(number)}
+        live = await space.client.update(COMPOSITIONS, live)
+        await space.until_composed(
+            CONFIGMAPS, "settings", lambda it, n=str(number): it["data"].get("edit") == n
+        )
+    events = await space.client.list(EVENTS, space.namespace)
+    assert [each["message"] for each in events if each["type"] == "Warning"] == []
 
 
 async def test_a_patch_that_fails_names_resource_and_reason(space):

@@ -150,19 +150,24 @@ class CompositeReconciler:
         try:
             composite, revision = await self._select(composite, state)
             return await self._compose(request, composite, revision, state)
+        except selection.UndecidedError as error:
+            if find_condition(composite, "Synced") is None:
+                message = f"cannot select Composition: {error}"
+                await self._tools.teller.say(composite, state, [conditions.failed(message)])
+            raise TerminalError(str(error)) from error  # the verdict wakes us, within milliseconds
         except selection.SelectionError as error:
             await self._fail(composite, state, "SelectComposition", f"cannot select Composition: {error}")
             raise TerminalError(str(error)) from error
         except _FatalError as error:
-            await self._fail(
-                composite, state, "ComposeResources", f"cannot compose resources: {error}", error.outcome
-            )
+            message = f"cannot compose resources: {error}{_where(state)}"
+            await self._fail(composite, state, "ComposeResources", message, error.outcome)
             raise TerminalError(str(error)) from error
         except pipeline.PipelineError as error:
             await self._fail(composite, state, "ComposeResources", f"cannot compose resources: {error}")
             raise TerminalError(str(error)) from error
         except compose.ComposeError as error:
-            await self._fail(composite, state, "ComposeResources", f"cannot compose resources: {error}")
+            message = f"cannot compose resources: {error}{_where(state)}"
+            await self._fail(composite, state, "ComposeResources", message)
             if isinstance(error.__cause__, ApiError):
                 raise  # the server may think otherwise later
             raise TerminalError(str(error)) from error
@@ -304,13 +309,12 @@ class CompositeReconciler:
         desired.pop("conditions", None)
         if published:
             desired["connectionDetails"] = {"lastPublishedTime": published}
-        verdict = verdicts.verdict(done.outcome, done.plan.composed, done.applied.refused)
+        refused = {name: f"{text}{_where(state)}" for name, text in done.applied.refused.items()}
+        verdict = verdicts.verdict(done.outcome, done.plan.composed, refused)
         changes = [*verdicts.custom(done.outcome), *verdict, responsive(state)]
         desired["conditions"] = conditions.merged(composite, changes, tools.clock.now())
         await tools.writer.status(composite, desired, state)
-        notes: list[Note] = [
-            ("Warning", "ComposeResources", message) for message in done.applied.refused.values()
-        ]
+        notes: list[Note] = [("Warning", "ComposeResources", message) for message in refused.values()]
         notes += [*done.notes, *verdicts.notes(done.outcome)]
         ready = next(change for change in verdict if change.type == "Ready")
         before = find_condition(composite, "Ready") or {}
@@ -374,6 +378,11 @@ class CompositeReconciler:
             notes = [*verdicts.notes(outcome), *notes]
         await self._tools.teller.say(composite, state, changes)
         await self._tools.teller.tell(composite, state, "outcome", notes)
+
+
+def _where(state: State) -> str:
+    # Whoever ordered did not write the template; this is what they hand to who did.
+    return f"; see Composition {state.composition}" if state.composition else ""
 
 
 def _requested(composite: Object) -> list[Note]:

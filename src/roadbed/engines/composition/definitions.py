@@ -1,7 +1,7 @@
 """The definition reconciler: a CompositeResourceDefinition becomes a kind with a controller, and goes again.
 
 Called by the controller of definitions. It installs the CRD, starts one controller for the kind's
-composites through ``Composites``, and says so. Deleting a definition deletes its composites first, while
+composites through ``Composites``, gives people their rights on it through ``Roles``, and says so. Deleting a definition deletes its composites first, while
 their controller still runs, then stops the controller, then deletes the CRD, and only then lets go.
 
 Source: Crossplane v2's definition controller.
@@ -35,6 +35,7 @@ from . import conditions, xrd
 from .compose import covers, digest
 from .mirrors import Mirrors
 from .naming import MANAGER_SELECTION
+from .roles import Roles
 
 FINALIZER = "defined.apiextensions.crossplane.io"
 
@@ -61,6 +62,7 @@ class DefinitionReconciler:
         self._crossplane = Client(client.transport, field_manager=MANAGER_SELECTION)
         self._mirrors = mirrors
         self._composites = composites
+        self._roles = Roles(client, mirrors, recorder)
         self._recorder = recorder
         self._clock = clock
         self._applied: dict[str, tuple[int, str]] = {}
@@ -98,9 +100,13 @@ class DefinitionReconciler:
             )
         gvk = composite_resource(definition).gvk
         reference = {"apiVersion": gvk.api_version, "kind": gvk.kind}
-        await self._say(
-            definition, [conditions.WATCHING, *_offered(definition)], {"compositeResourceType": reference}
-        )
+        try:
+            # First, so that who waits for the kind may use it; but rights that fail don't take the kind away.
+            await self._roles.ensure(definition)
+        finally:
+            await self._say(
+                definition, [conditions.WATCHING, *_offered(definition)], {"compositeResourceType": reference}
+            )
         return Result()
 
     async def _apply(self, definition: Object, rendered: Object) -> Object:

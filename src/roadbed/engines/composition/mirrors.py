@@ -1,4 +1,4 @@
-"""Decoded copies of the few, often read kinds: definitions, Compositions, revisions, functions.
+"""Decoded copies of the few, often read kinds: definitions, Compositions, revisions, functions, ClusterRoles.
 
 Owned by the engine and fed by the shared informers' handlers, on one loop. Informers keep bytes because
 there may be very many objects; of these kinds there are few, and every composite reads them on every
@@ -15,6 +15,7 @@ from roadbed.apimachinery.gvk import Resource
 from roadbed.apimachinery.objects import labels_of, name_of
 from roadbed.apimachinery.request import Object
 from roadbed.apis.crossplane import COMPOSITION_REVISIONS, COMPOSITIONS, FUNCTIONS, XRDS, Label
+from roadbed.apis.rbac import CLUSTERROLES
 from roadbed.controller import Change, Informer, Informers
 
 _NOTHING: Mapping[str, Object] = {}
@@ -70,6 +71,11 @@ class Mirrors:
     def functions(self) -> Mapping[str, Object]:
         """All Functions by name."""
         return self._of(FUNCTIONS).objects
+
+    @property
+    def cluster_roles(self) -> Mapping[str, Object]:
+        """All ClusterRoles by name."""
+        return self._of(CLUSTERROLES).objects
 
     def function(self, name: str) -> Object | None:
         """Give one Function."""

@@ -13,10 +13,11 @@ from roadbed.apimachinery.objects import controller_of, labels_of, name_of
 from roadbed.apimachinery.request import Object
 from roadbed.apis.apiextensions import CUSTOMRESOURCEDEFINITIONS
 from roadbed.apis.crossplane import COMPOSITION_REVISIONS, COMPOSITIONS, FUNCTIONS, XRDS, Label
+from roadbed.apis.rbac import CLUSTERROLES
 from roadbed.controller import Controller, Request, Watch
 from roadbed.plugins import EngineContext, hookimpl
 
-from . import pipeline
+from . import pipeline, roles
 from .builtin import Functions
 from .compositions import CompositionReconciler, RevisionReconciler
 from .definitions import DefinitionReconciler
@@ -37,6 +38,7 @@ def roadbed_controllers(context: EngineContext) -> Sequence[Controller]:
         [
             Watch(XRDS),
             Watch(CUSTOMRESOURCEDEFINITIONS, _defining),
+            Watch(CLUSTERROLES, _granting),
             # Watched here so that they are in the cache before the first composite is reconciled.
             Watch(COMPOSITIONS, _nobody),
             Watch(COMPOSITION_REVISIONS, _nobody),
@@ -73,6 +75,11 @@ def _defining(crd: Object) -> Iterable[Request]:
     if owner is None or owner.get("kind") != XRDS.kind:
         return ()
     return (Request("", str(owner["name"])),)
+
+
+def _granting(role: Object) -> Iterable[Request]:
+    name = roles.definition_of(role)
+    return (Request("", name),) if name else ()
 
 
 def _composition(revision: Object) -> Iterable[Request]:

@@ -24,6 +24,10 @@ class SelectionError(Exception):
     """No Composition or revision can be used; the message says why and what to do."""
 
 
+class UndecidedError(SelectionError):
+    """Nobody has said yet whether the revision's pipeline can run: it was made a moment ago."""
+
+
 @dataclass(frozen=True, slots=True)
 class Choice:
     """A name, and what to tell the user about how it was found (empty if there is nothing new)."""
@@ -62,7 +66,7 @@ def revision(
     ``chosen`` is the Composition, None where it does not exist; ``candidates`` are its revisions.
 
     Raises:
-        SelectionError: there is none, it is for another kind, or its pipeline is not valid.
+        SelectionError: there is none, it is for another kind, or its pipeline is not valid (yet).
     """
     current = str((machinery.get("compositionRevisionRef") or {}).get("name") or "")
     known = list(candidates)
@@ -136,7 +140,8 @@ def _check(composite: Object, found: Object) -> None:
         )
     valid = find_condition(found, "ValidPipeline") or {}
     if valid.get("status") != "True":
-        raise SelectionError(
+        family = SelectionError if valid.get("status") == "False" else UndecidedError
+        raise family(
             f"selected CompositionRevision {name_of(found)} does not have a valid function pipeline: "
             f"{valid.get('message') or 'pipeline status unknown'}"
         )

@@ -255,7 +255,8 @@ class _Run:
         if patch.target == "composed" and observed is None:
             raise _SkipError(
                 f'not adding new composed resource "{template.name}" to desired state because '
-                f"\"{patch.type}\" patch at index {index} has 'policy.fromFieldPath: Required': {error}"
+                f"\"{patch.type}\" patch at index {index} has 'policy.fromFieldPath: Required': {error}; give it a value, "
+                "or make the patch optional"
             ) from error
         self._warn(
             f'cannot render composed resource "{template.name}" "{patch.type}" patch at index {index}: '
