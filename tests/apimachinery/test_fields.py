@@ -28,12 +28,6 @@ def test_terms_are_all_required_and_may_exclude():
     assert selector.exact("spec.kind") is None
 
 
-def test_paths_are_read_in_objects():
-    selector = FieldSelector.parse("metadata.name=a,spec.on=true,spec.none=")
-    assert selector.matches_object({"metadata": {"name": "a"}, "spec": {"on": True}})
-    assert not selector.matches_object({"metadata": {"name": "a"}, "spec": {"on": False}})
-
-
 @pytest.mark.parametrize(
     ("text", "message"),
     [

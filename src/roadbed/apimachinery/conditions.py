@@ -60,13 +60,6 @@ def is_true(obj: Mapping[str, Any], named: str) -> bool:
     return found is not None and found.get("status") == "True"
 
 
-def is_current(obj: Mapping[str, Any], named: str) -> bool:
-    """Say whether the condition was made of the object's present generation; true where it doesn't say."""
-    found = find_condition(obj, named)
-    generation = (obj.get("metadata") or {}).get("generation")
-    return found is not None and found.get("observedGeneration", generation) == generation
-
-
 def with_conditions(
     present: Iterable[Mapping[str, Any]], wanted: Iterable[Condition], now: datetime
 ) -> list[dict[str, Any]]:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
 
 from .errors import BadRequestError
 
@@ -66,10 +65,6 @@ class FieldSelector:
         """Say whether an object with these field values is selected; an absent field reads as empty."""
         return all((values.get(term.field, "") == term.value) is term.equals for term in self.requirements)
 
-    def matches_object(self, obj: Mapping[str, Any]) -> bool:
-        """Say whether the object is selected, reading dotted paths in it."""
-        return all((read(obj, term.field) == term.value) is term.equals for term in self.requirements)
-
     def exact(self, name: str) -> str | None:
         """Give the one value that ``name`` must have, or None where it may have several."""
         for term in self.requirements:
@@ -90,19 +85,6 @@ class FieldSelector:
     def __str__(self) -> str:
         """Give the form that ``parse`` reads."""
         return ",".join(str(term) for term in self.requirements)
-
-
-ALL_FIELDS: Final = FieldSelector()
-
-
-def read(obj: Mapping[str, Any], path: str) -> str:
-    """Give the text of a scalar at a dotted path as selectors compare it; absent reads as empty."""
-    value: Any = obj
-    for name in path.split("."):
-        value = value.get(name) if isinstance(value, Mapping) else None
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return "" if value is None or isinstance(value, Mapping | list) else str(value)
 
 
 def escape(value: str) -> str:

@@ -121,11 +121,6 @@ class Selector:
             terms.append(_requirement(str(expression.get("key", "")), operator, values))
         return cls(tuple(sorted(terms, key=lambda term: term.key)))
 
-    @classmethod
-    def of_labels(cls, labels: Mapping[str, str]) -> Selector:
-        """Select the objects that have at least these labels."""
-        return cls(tuple(Requirement(key, "=", (value,)) for key, value in sorted(labels.items())))
-
     @property
     def is_everything(self) -> bool:
         """Say whether every object matches, so that looking at labels is needless."""

@@ -97,11 +97,6 @@ class Node:
         found = self.properties.get(name)
         return self.additional if found is None else found
 
-    @property
-    def has_default(self) -> bool:
-        """Say whether the schema gives a default."""
-        return self.default is not None
-
 
 OPAQUE: Final = Node()
 

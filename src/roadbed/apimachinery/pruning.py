@@ -16,14 +16,14 @@ from .nodes import OPAQUE, Node
 META: Final = frozenset(("apiVersion", "kind", "metadata"))
 
 
-def prune(root: Node, obj: dict[str, Any], *, drop_invalid: bool, dry: bool = False) -> list[str]:
-    """Prune a whole object; give the paths dropped, sorted. ``dry`` only looks.
+def prune(root: Node, obj: dict[str, Any], *, drop_invalid: bool) -> list[str]:
+    """Prune a whole object; give the paths dropped, sorted.
 
     Raises:
         BadRequestError: metadata of the object or of an embedded resource has a wrong type, and
             ``drop_invalid`` is off.
     """
-    walk = _Pruning(drop_invalid=drop_invalid, dry=dry)
+    walk = _Pruning(drop_invalid=drop_invalid)
     walk.metadata(obj, "")
     walk.object(root, obj, "", keep=root.preserve_unknown, resource=True)
     return sorted(walk.unknown)
@@ -32,11 +32,10 @@ def prune(root: Node, obj: dict[str, Any], *, drop_invalid: bool, dry: bool = Fa
 class _Pruning:
     """One walk; ``unknown`` collects the paths of what has no schema."""
 
-    __slots__ = ("_drop_invalid", "_dry", "unknown")
+    __slots__ = ("_drop_invalid", "unknown")
 
-    def __init__(self, *, drop_invalid: bool, dry: bool) -> None:
+    def __init__(self, *, drop_invalid: bool) -> None:
         self._drop_invalid = drop_invalid
-        self._dry = dry
         self.unknown: list[str] = []
 
     def metadata(self, obj: dict[str, Any], path: str) -> None:
@@ -47,8 +46,7 @@ class _Pruning:
                 metadata, f"{prefix}metadata", drop_invalid=self._drop_invalid
             )
             self.unknown += unknown
-            if not self._dry:
-                obj["metadata"] = coerced
+            obj["metadata"] = coerced
 
     def object(
         self, node: Node, value: dict[str, Any], path: str, *, keep: bool, resource: bool = False
@@ -94,8 +92,7 @@ class _Pruning:
     def _drop(self, value: dict[str, Any], names: list[str], path: str) -> None:
         for name in names:
             self.unknown.append(f"{path}.{name}" if path else name)
-            if not self._dry:
-                del value[name]
+            del value[name]
 
 
 def prune_value(node: Node, value: Any) -> list[str]:
@@ -104,7 +101,7 @@ def prune_value(node: Node, value: Any) -> list[str]:
     Raises:
         BadRequestError: metadata of an embedded resource has a wrong type.
     """
-    walk = _Pruning(drop_invalid=False, dry=False)
+    walk = _Pruning(drop_invalid=False)
     if type(value) is dict:
         if node.embedded_resource:
             walk.metadata(value, "")

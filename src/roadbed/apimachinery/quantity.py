@@ -121,15 +121,6 @@ def parse_quantity(text: str) -> Quantity:
     return Quantity(-nanos if sign == "-" else nanos, form)
 
 
-def canonical(text: str) -> str:
-    """Give the canonical text of a quantity.
-
-    Raises:
-        ValueError: not a quantity.
-    """
-    return str(parse_quantity(text))
-
-
 def _divide_up(amount: int, by: int) -> int:
     """Divide, rounding away from zero."""
     return -(-amount // by) if amount >= 0 else amount // by

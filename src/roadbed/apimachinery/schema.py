@@ -11,21 +11,19 @@ Source: https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/cust
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from . import marks
-from .causes import invalid
-from .defaulting import copy_json, default_object
-from .errors import BadRequestError, Cause
+from .defaulting import default_object
+from .errors import Cause
 from .fastpath import quick_check
 from .nodes import Node, Resolver, compile_node
 from .pruning import prune
 from .request import Object
-from .structural import check_structural
 from .validation import UNCORRELATED, validate_value
 
-__all__ = ["Node", "Schema", "check_structural", "copy_json", "invalid", "strict_decoding_error"]
+__all__ = ["Schema"]
 
 
 class Schema:
@@ -78,20 +76,9 @@ class Schema:
             found += marks.judge(self.root, obj, lists=wants_lists)
         return found
 
-    def unknown_fields(self, obj: Object) -> list[str]:
-        """Give the paths that ``prune`` would drop, sorted, without changing anything."""
-        return prune(self.root, obj, drop_invalid=True, dry=True)
-
     def rules(self, obj: Object) -> Iterator[tuple[str, Node, Any]]:
         """Yield (path, node, value) for every value whose node has CEL rules, outermost first."""
         return _rules(self.root, obj, "")
-
-
-def strict_decoding_error(unknown: Iterable[str], *, kind: str = "", version: str = "") -> BadRequestError:
-    """Make the refusal of ``fieldValidation=Strict``: every unknown field, in one message."""
-    listed = ", ".join(f'unknown field "{path}"' for path in unknown)
-    which = f"{kind} in version {version!r} cannot be handled as a {kind}: ".replace("'", '"') if kind else ""
-    return BadRequestError(f"{which}strict decoding error: {listed}")
 
 
 def _rules(node: Node, value: Any, path: str) -> Iterator[tuple[str, Node, Any]]:
