@@ -271,7 +271,7 @@ def _refused(event: Any, words: str) -> BadRequestError:
 
 def _unreadable(error: yaml.YAMLError) -> BadRequestError:
     mark = getattr(error, "problem_mark", None)
-    problem = getattr(error, "problem", None) or str(error)
+    problem = " ".join(str(getattr(error, "problem", None) or error).split())
     where = f"line {mark.line + 1}: " if mark is not None else ""
     return BadRequestError(f"couldn't read the body as YAML: {where}{problem}")
 

@@ -87,6 +87,7 @@ class HttpFace:
         query = routes.options(scope["query_string"])
         verb = routes.verb(scope["method"], found, query)
         body, patch_type = None, ""
+        doubled: tuple[str, ...] = ()
         if verb in _WITH_BODY:
             raw = await bodies.read(receive, headers.get("content-length", ""))
             content_type = headers.get("content-type", "")
@@ -94,6 +95,8 @@ class HttpFace:
                 body, patch_type = bodies.decode_patch(raw, content_type)
             else:
                 body = bodies.decode(raw, content_type)
+            if not verb.startswith("delete"):
+                doubled = bodies.repeated(raw, body, query.get("fieldValidation", ""))
             if "fieldManager" not in query and patch_type != "application/apply-patch+yaml":
                 query["fieldManager"] = headers.get("user-agent", "").partition("/")[0][:128]
         request = ApiRequest(
@@ -123,7 +126,9 @@ class HttpFace:
             await respond(send, 200, content)
         else:
             answer = await self._dispatcher.call(user, request)
-            await respond(send, answer.status, self._shaped(answer, found, query, form), answer.warnings)
+            await respond(
+                send, answer.status, self._shaped(answer, found, query, form), doubled + answer.warnings
+            )
 
     def _shaped(
         self, answer: Answer, found: routes.Route, query: Mapping[str, str], form: negotiation.Form

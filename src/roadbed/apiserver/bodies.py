@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import builtins
-from collections.abc import Awaitable, Callable
+import json
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, Final
+
+import orjson
 
 from roadbed.apimachinery.errors import BadRequestError, RequestEntityTooLargeError, UnsupportedMediaTypeError
 from roadbed.apimachinery.request import APPLY_PATCH, JSON_PATCH, MERGE_PATCH, STRATEGIC_PATCH
@@ -94,6 +97,49 @@ def decode_patch(body: bytes, content_type: str) -> tuple[Any, str]:
             f"the body of the request was in an unknown format - accepted media types include: {', '.join(_PATCHES)}"
         )
     return (load_value(body) if media_type == APPLY_PATCH else load_json(body)), media_type
+
+
+def repeated(raw: bytes, value: Any, strictness: str) -> tuple[str, ...]:
+    """Give a warning for each key that an object in a JSON body has twice; the last one counted.
+
+    ``value`` is what the body was decoded to; ``strictness`` is the ``fieldValidation`` option. YAML refuses
+    such keys while it is read.
+
+    Raises:
+        BadRequestError: there are some, and ``strictness`` is Strict.
+    """
+    text = raw.strip()
+    if strictness == "Ignore" or text[:1] not in (b"{", b"["):
+        return ()
+    if len(orjson.dumps(value)) == len(text):
+        return ()  # a compact body, as clients send it: a key that was dropped would show in its length
+    try:
+        doubled = tuple(
+            f'duplicate field "{path}"' for path in _doubled(json.loads(text, object_pairs_hook=_Pairs), "")
+        )
+    except ValueError:
+        return ()  # YAML's flow style
+    if doubled and strictness == "Strict":
+        raise BadRequestError(f"strict decoding error: {', '.join(doubled)}")
+    return doubled
+
+
+class _Pairs(list[Any]):
+    """The members of one JSON object, as they stand there."""
+
+
+def _doubled(value: Any, path: str) -> Iterator[str]:
+    if isinstance(value, _Pairs):
+        seen: set[str] = set()
+        for name, member in value:
+            place = f"{path}.{name}" if path else name
+            if name in seen:
+                yield place
+            seen.add(name)
+            yield from _doubled(member, place)
+    elif isinstance(value, list):
+        for index, member in enumerate(value):
+            yield from _doubled(member, f"{path}[{index}]")
 
 
 def _too_large() -> RequestEntityTooLargeError:
