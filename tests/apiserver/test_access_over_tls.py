@@ -181,6 +181,24 @@ async def test_impersonation_takes_effect_and_takes_a_right(port: Port) -> None:
     assert 'User "ann" cannot impersonate resource "users"' in refused.json()["message"]
 
 
+@pytest.mark.parametrize(
+    ("header", "asked"),
+    [
+        ("Impersonate_Extra_Scopes", "extras"),
+        ("Impersonate_Group", "groups"),
+        ("Impersonate_Uid", "a uid"),
+    ],
+)
+async def test_part_of_an_identity_is_refused_rather_than_ignored(
+    port: Port, header: str, asked: str
+) -> None:
+    """Or a request that means to give up rights would be answered with all of its sender's."""
+    answer = await port.ask("GET", CONFIGMAPS, port.access.tokens.admin_token, **{header: "view"})
+    assert answer.status_code == 400
+    said = f"requested {asked} without impersonating a user: set Impersonate-User"
+    assert answer.json()["message"] == said
+
+
 async def test_secret_values_are_not_readable_in_the_store(port: Port) -> None:
     secret = {
         "apiVersion": "v1",

@@ -181,7 +181,7 @@ class RequestAuthenticator:
         """
         if not other.name:
             raise BadRequestError(
-                "cannot impersonate groups, uid or extras without a user: set Impersonate-User"
+                f"requested {_named(other)} without impersonating a user: set Impersonate-User"
             )
         for attributes in _impersonations(other):
             self._rbac.check(user, attributes)
@@ -189,6 +189,12 @@ class RequestAuthenticator:
             attributes = Attributes("impersonate", resource="groups", name=MASTERS)
             raise forbidden(user, attributes, "only who may do everything may act as this group")
         return User(other.name, _groups(other), other.uid, other.extra)
+
+
+def _named(other: User) -> str:
+    """Say what a request without a user asks for, by kind: the values are of no help."""
+    asked = {"groups": other.groups, "a uid": other.uid, "extras": other.extra}
+    return " and ".join(name for name, value in asked.items() if value) or "to impersonate"
 
 
 def _utf8(text: str) -> str:

@@ -184,7 +184,8 @@ class Served:
         definition = self.definition
         resets = [("status",)] if definition.has_status and subresource in ("", "scale") else []
         if subresource == "status":
-            resets = [("spec",)]
+            # What a custom resource's status write says beside its status is dropped, metadata included.
+            resets = [("spec",), ("metadata",)] if definition.is_custom else [("spec",)]
         return FieldManager(
             structure=self.compiled.structure,
             api_version=self.resource.api_version,
