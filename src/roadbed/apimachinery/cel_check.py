@@ -12,15 +12,13 @@ from typing import Any, Final
 
 import orjson
 
-from .causes import forbidden, invalid_value, not_supported, required
+from .causes import forbidden, invalid_value
 from .cel_expressions import RuleError, compile_text, uses_old, with_old
 from .cel_library import environment, runtime
 from .cel_types import RuleTypes
+from .crdschema import check_rule
 from .errors import Cause
 from .nodes import Node, compile_node
-
-MAX_RULE_CHARACTERS: Final = 16 * 1024
-REASONS: Final = ("FieldValueDuplicate", "FieldValueForbidden", "FieldValueInvalid", "FieldValueRequired")
 
 _STEP: Final = re.compile(r"\.([^.\[\]]+)|\['((?:[^'\\]|\\.)*)'\]")
 
@@ -102,23 +100,7 @@ def _check_text(rule: Mapping[str, Any], here: str, typed: Any) -> Iterator[Caus
 
 
 def _check_members(node: Node, rule: Mapping[str, Any], here: str) -> Iterator[Cause]:
-    text, message = str(rule.get("rule") or ""), str(rule.get("message") or "")
-    if not text.strip():
-        yield required(f"{here}.rule", "rule is not specified")
-    elif len(text) > MAX_RULE_CHARACTERS:
-        yield invalid_value(f"{here}.rule", text[:64], f"must have at most {MAX_RULE_CHARACTERS} characters")
-    elif message and not message.strip():
-        yield invalid_value(f"{here}.message", message, "must be non-empty if specified")
-    elif "\n" in message.strip():
-        yield invalid_value(f"{here}.message", message, "must not contain line breaks")
-    elif "\n" in text.strip() and not message.strip():
-        yield required(f"{here}.message", "message must be specified if rule contains line breaks")
-    expression = str(rule.get("messageExpression") or "")
-    if expression and not expression.strip():
-        yield required(f"{here}.messageExpression", "messageExpression must be non-empty if specified")
-    reason = rule.get("reason")
-    if reason is not None and reason not in REASONS:
-        yield not_supported(f"{here}.reason", reason, REASONS)
+    yield from check_rule(rule, here)
     where = str(rule.get("fieldPath") or "")
     if where and not where.strip():
         yield invalid_value(f"{here}.fieldPath", where, "must be non-empty if specified")

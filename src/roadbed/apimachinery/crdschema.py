@@ -28,6 +28,7 @@ _UNSUPPORTED: Final = (
 _META: Final = ("apiVersion", "kind", "metadata")
 _SCHEMAS: Final = ("items", "not")
 _LISTS: Final = ("anyOf", "allOf", "oneOf")
+MAX_RULE_CHARACTERS: Final = 16 * 1024
 _REASONS: Final = ("FieldValueDuplicate", "FieldValueForbidden", "FieldValueInvalid", "FieldValueRequired")
 
 
@@ -210,24 +211,29 @@ def _map_items(keys: list[Any], items: Raw, path: str) -> Iterator[Cause]:
 
 
 def _rules(schema: Raw, path: str) -> Iterator[Cause]:
-    """Yield what is wrong with CEL rules before anyone compiles them."""
     for index, rule in enumerate(schema.get("x-kubernetes-validations") or ()):
-        at = f"{path}.x-kubernetes-validations[{index}]"
-        text, message = str(rule.get("rule") or ""), str(rule.get("message") or "")
-        if not text.strip():
-            yield required(f"{at}.rule", "rule is not specified")
-        elif message and not message.strip():
-            yield invalid_value(f"{at}.message", message, "must be non-empty if specified")
-        elif "\n" in message.strip():
-            yield invalid_value(f"{at}.message", message, "must not contain line breaks")
-        elif "\n" in text.strip() and not message:
-            yield required(f"{at}.message", "message must be specified if rule contains line breaks")
-        expression = str(rule.get("messageExpression") or "")
-        if expression and not expression.strip():
-            yield required(f"{at}.messageExpression", "messageExpression must be non-empty if specified")
-        reason = rule.get("reason")
-        if reason is not None and reason not in _REASONS:
-            yield not_supported(f"{at}.reason", reason, _REASONS)
+        yield from check_rule(rule, f"{path}.x-kubernetes-validations[{index}]")
+
+
+def check_rule(rule: Mapping[str, Any], path: str) -> Iterator[Cause]:
+    """Yield what is wrong with a CEL rule before anyone compiles it."""
+    text, message = str(rule.get("rule") or ""), str(rule.get("message") or "")
+    if not text.strip():
+        yield required(f"{path}.rule", "rule is not specified")
+    elif len(text) > MAX_RULE_CHARACTERS:
+        yield invalid_value(f"{path}.rule", text[:64], f"must have at most {MAX_RULE_CHARACTERS} characters")
+    elif message and not message.strip():
+        yield invalid_value(f"{path}.message", message, "must be non-empty if specified")
+    elif "\n" in message.strip():
+        yield invalid_value(f"{path}.message", message, "must not contain line breaks")
+    elif "\n" in text.strip() and not message:
+        yield required(f"{path}.message", "message must be specified if rule contains line breaks")
+    expression = str(rule.get("messageExpression") or "")
+    if expression and not expression.strip():
+        yield required(f"{path}.messageExpression", "messageExpression must be non-empty if specified")
+    reason = rule.get("reason")
+    if reason is not None and reason not in _REASONS:
+        yield not_supported(f"{path}.reason", reason, _REASONS)
 
 
 def check_defaults(schema: Raw, path: str) -> Iterator[Cause]:
