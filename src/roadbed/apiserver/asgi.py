@@ -12,6 +12,7 @@ from typing import Any
 
 import orjson
 
+from roadbed.apimachinery.apply import manager_name
 from roadbed.apimachinery.errors import ApiError, MethodNotAllowedError
 from roadbed.apimachinery.request import Answer, ApiRequest, User
 
@@ -98,7 +99,7 @@ class HttpFace:
             if not verb.startswith("delete"):
                 doubled = bodies.repeated(raw, body, query.get("fieldValidation", ""))
             if "fieldManager" not in query and patch_type != "application/apply-patch+yaml":
-                query["fieldManager"] = headers.get("user-agent", "").partition("/")[0][:128]
+                query["fieldManager"] = manager_name("", headers.get("user-agent", ""))
         request = ApiRequest(
             verb,
             found.group,

@@ -17,6 +17,7 @@ from typing import Any
 import orjson
 
 from roadbed.apimachinery.cel import CelRules
+from roadbed.apimachinery.conditions import is_true
 from roadbed.apimachinery.errors import ApiError
 from roadbed.apimachinery.gvk import Resource
 from roadbed.apimachinery.request import Object
@@ -139,8 +140,7 @@ def _scale(scale: Mapping[str, str] | None) -> Scale | None:
 
 def is_established(crd: Object) -> bool:
     """Say whether a CRD's names are accepted, so that it is served."""
-    conditions = (crd.get("status") or {}).get("conditions") or ()
-    return any(each.get("type") == "Established" and each.get("status") == "True" for each in conditions)
+    return is_true(crd, "Established")
 
 
 class CrdInstaller:

@@ -12,12 +12,12 @@ from roadbed.apimachinery.errors import (
     ApiError,
     BadRequestError,
     MethodNotAllowedError,
-    NotFoundError,
     ServiceUnavailableError,
 )
 from roadbed.apimachinery.gvk import Resource
 from roadbed.apimachinery.request import Answer, ApiRequest, Page, User
 
+from . import routes
 from .context import Call, Core
 from .handlers.create import create
 from .handlers.delete import delete, delete_collection
@@ -85,15 +85,15 @@ class Dispatcher:
             raise ServiceUnavailableError(refusal, retry_after_s=1)
         served = self._core.registry.find(request.group, request.version, request.plural)
         if served is None:
-            raise _not_served()
+            raise routes.not_found()
         deprecation = served.definition.deprecation
         call = Call(served, user, request, [deprecation] if deprecation else [])
         self._core.check(call, request.verb)
         resource = served.resource
         if request.namespace and not resource.namespaced:
-            raise _not_served()
+            raise routes.not_found()
         if request.subresource and request.subresource not in resource.subresources:
-            raise _not_served()
+            raise routes.not_found()
         if request.subresource and request.verb not in _SUBRESOURCE_VERBS:
             raise _no_verb(request)
         if not request.subresource and request.verb not in resource.verbs:
@@ -118,10 +118,6 @@ class Dispatcher:
 
 def _attributes(request: ApiRequest) -> Attributes:
     return Attributes("create", group=request.group, resource=request.plural, namespace=request.namespace)
-
-
-def _not_served() -> ApiError:
-    return NotFoundError("the server could not find the requested resource")
 
 
 def _no_verb(request: ApiRequest) -> ApiError:

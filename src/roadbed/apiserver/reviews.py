@@ -17,6 +17,7 @@ from roadbed.apimachinery.errors import UnauthorizedError
 from roadbed.apimachinery.gvk import Resource
 from roadbed.apimachinery.request import Object, User
 from roadbed.apimachinery.schema import Schema
+from roadbed.apimachinery.timestamps import format_time
 from roadbed.apis import authentication, authorization, review
 from roadbed.apis.kubernetes import load
 
@@ -201,4 +202,4 @@ def _session(tokens: Tokens, question: Object, user: User) -> Object:
         raise causes.invalid(review.PORTALSESSIONS.gvk, "", [field])
     groups = tuple(dict.fromkeys(ADMINS if group == MASTERS else group for group in user.groups))
     token, expires = tokens.issue(User(user.name, groups, user.uid, user.extra), ttl_s)
-    return {"token": token, "expirationTimestamp": expires.strftime("%Y-%m-%dT%H:%M:%SZ")}
+    return {"token": token, "expirationTimestamp": format_time(expires)}

@@ -18,6 +18,7 @@ from roadbed.apimachinery.errors import ApiError, NotFoundError
 from roadbed.apimachinery.gvk import Resource
 from roadbed.apimachinery.objects import name_of, namespace_of, revision_of, uid_of
 from roadbed.apimachinery.request import Object
+from roadbed.apimachinery.timestamps import format_time
 from roadbed.client import Client
 
 from .clock import Clock
@@ -66,7 +67,7 @@ class Recorder:
         self, obj: Object, name: str, count: int, *, kind: EventType, reason: str, message: str
     ) -> None:
         namespace = namespace_of(obj) or "default"
-        now = self._clock.now().strftime("%Y-%m-%dT%H:%M:%SZ")
+        now = format_time(self._clock.now())
         if count > 1:
             try:
                 await self._client.patch(

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from roadbed.apimachinery.timestamps import format_micro_time
 from roadbed.controller import Request
 from roadbed.engines.providers import markers
 from roadbed.engines.providers.pacing import Pacing
@@ -37,7 +38,7 @@ def test_durations_are_read_as_go_writes_them(text, seconds):
 
 
 def test_a_creation_is_pending_until_it_succeeded_or_failed_later():
-    earlier, later = markers.stamp(NOW), markers.stamp(NOW + timedelta(microseconds=1))
+    earlier, later = format_micro_time(NOW), format_micro_time(NOW + timedelta(microseconds=1))
     assert markers.pending_since(annotated(external_create_pending=earlier)) == NOW
     assert (
         markers.pending_since(annotated(external_create_pending=earlier, external_create_failed=later))

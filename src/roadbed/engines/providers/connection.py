@@ -14,11 +14,10 @@ import binascii
 from roadbed.apimachinery.objects import controller_of, name_of, namespace_of, owner_reference, uid_of
 from roadbed.apimachinery.request import Object
 from roadbed.apis.core import SECRETS
+from roadbed.apis.crossplane import CONNECTION_SECRET_TYPE
 from roadbed.client import Client
 
 from .external import ConnectionDetails
-
-SECRET_TYPE = "connection.crossplane.io/v1alpha1"  # noqa: S105 - a type, not a secret
 
 
 class PublishError(Exception):
@@ -81,7 +80,7 @@ def _new(obj: Object, namespace: str, name: str, data: dict[str, str]) -> Object
         "apiVersion": "v1",
         "kind": "Secret",
         "metadata": {"name": name, "namespace": namespace},
-        "type": SECRET_TYPE,
+        "type": CONNECTION_SECRET_TYPE,
         "data": data,
     }
     _own(secret, obj)
@@ -103,7 +102,7 @@ def _refuse_foreign(secret: Object, obj: Object) -> None:
             f"cannot create or update connection secret: {shown} is controlled by"
             f" {owner.get('kind')} {owner.get('name')}; {step}"
         )
-    if owner is None and secret.get("type") != SECRET_TYPE:
+    if owner is None and secret.get("type") != CONNECTION_SECRET_TYPE:
         raise PublishError(
             f"cannot create or update connection secret: refusing to modify uncontrolled {shown}"
             f" of type {secret.get('type')!r}; {step}"

@@ -20,6 +20,7 @@ from roadbed.apimachinery.conditions import Condition, find_condition, is_true
 from roadbed.apimachinery.errors import ApiError, ConflictError, NotFoundError
 from roadbed.apimachinery.objects import is_terminating, metadata, name_of, namespace_of
 from roadbed.apimachinery.request import Object
+from roadbed.apimachinery.timestamps import format_micro_time
 from roadbed.client import Client
 from roadbed.controller import Clock, Recorder, Request, Result
 
@@ -193,7 +194,7 @@ class ManagedReconciler:
         return Result(self._pacing.settle_s(request))
 
     async def _create(self, turn: Turn, request: Request, external: ExternalClient) -> Result:
-        markers.annotate(turn.obj, markers.CREATE_PENDING, markers.stamp(self._clock.now()))
+        markers.annotate(turn.obj, markers.CREATE_PENDING, format_micro_time(self._clock.now()))
         # A plain update on purpose: it must fail if what we read is not the newest.
         await turn.store()
         with telling("CannotCreateExternalResource", "create failed", ready("Creating")):
@@ -201,7 +202,7 @@ class ManagedReconciler:
         await turn.remember(
             {
                 markers.EXTERNAL_NAME: creation.external_name,
-                markers.CREATE_SUCCEEDED: markers.stamp(self._clock.now()),
+                markers.CREATE_SUCCEEDED: format_micro_time(self._clock.now()),
             }
         )
         with telling("CannotPublishConnectionDetails", state=ready("Creating")):
@@ -217,7 +218,7 @@ class ManagedReconciler:
         except UnknownOutcomeError:
             raise  # neither succeeded nor failed is stored: the next turn finds out what became of it
         except ExternalError:
-            await turn.remember({markers.CREATE_FAILED: markers.stamp(self._clock.now())})
+            await turn.remember({markers.CREATE_FAILED: format_micro_time(self._clock.now())})
             self.waiting.add(self._targets, request)  # perhaps what it refers to is only on its way
             raise
 
@@ -233,7 +234,9 @@ class ManagedReconciler:
             return Result(self._pacing.steady_s(request, turn.obj))
         now = self._clock.now()
         if name:
-            await turn.remember({markers.EXTERNAL_NAME: name, markers.CREATE_SUCCEEDED: markers.stamp(now)})
+            await turn.remember(
+                {markers.EXTERNAL_NAME: name, markers.CREATE_SUCCEEDED: format_micro_time(now)}
+            )
             logger.info("recovered external resource", extra=self._facts(turn.obj))
         elif began is not None and (now - began).total_seconds() < SETTLING_S:
             await turn.tell(

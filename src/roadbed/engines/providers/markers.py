@@ -39,11 +39,6 @@ def annotate(obj: Object, key: str, value: str) -> None:
     meta["annotations"] = {**(meta.get("annotations") or {}), key: value}
 
 
-def stamp(moment: datetime) -> str:
-    """Give a time as these annotations hold it."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-
-
 def is_paused(obj: Object) -> bool:
     """Say whether reconciliation is paused by annotation."""
     return annotations_of(obj).get(PAUSED) == "true"
