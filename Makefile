@@ -21,13 +21,13 @@ up: install
 	@$(BIN)/roadbed up $(ARGS)
 
 unit: install
-	$(PYTEST) -n $(WORKERS) --dist loadgroup -m "not acceptance and not slow"
+	$(PYTEST) -n $(WORKERS) --dist loadfile -m "not acceptance and not slow"
 
 test: install
-	$(PYTEST) -n $(WORKERS) --dist loadgroup -m "not slow"
+	$(PYTEST) -n $(WORKERS) --dist loadfile -m "not slow"
 
 check: install format lint types imports
-	$(PYTEST) -n $(WORKERS) --dist loadgroup
+	$(PYTEST) -n $(WORKERS) --dist loadfile
 
 format: install
 	$(BIN)/ruff format --check
