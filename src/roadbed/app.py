@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import secrets
 import time
 from collections.abc import Coroutine, Sequence
 from contextlib import AsyncExitStack
@@ -20,7 +21,7 @@ from starlette.types import Receive, Scope, Send
 from roadbed import __version__
 from roadbed.apimachinery.request import User
 from roadbed.apis import load_crds
-from roadbed.apiserver import ADMINS, Access, ApiServer, KeyFileError, Listener
+from roadbed.apiserver import ADMINS, Access, ApiServer, KeyFileError, Listener, read_or_make
 from roadbed.client import Client, Login, write_kubeconfig
 from roadbed.controller import Manager, Recorder, SystemClock
 from roadbed.demo import BANNER, Demo
@@ -119,7 +120,7 @@ class Platform:
                 tls=access.certificates.server_context(),
             )
             await self._listen(api, "--api-port")
-            portal, portal_url = await self._serve_portal(catalog)
+            portal, portal_url = await self._serve_portal(catalog, folder)
             kubeconfig = self._write_kubeconfig(folder, access, api.port)
             await self._run_engines(server, catalog)
             demo = await opening_demo
@@ -174,7 +175,7 @@ class Platform:
         self._stack.push_async_callback(database.close)
         return Catalog(database)
 
-    async def _serve_portal(self, catalog: Catalog) -> tuple[WebApp, str]:
+    async def _serve_portal(self, catalog: Catalog, folder: Path) -> tuple[WebApp, str]:
         settings = self._settings
         # Its own address is part of the portal's security, so the port is taken before the portal is made.
         late = _Late()
@@ -186,6 +187,7 @@ class Platform:
         portal = create_app(
             WebSettings(
                 origins=origins,
+                session_key=self._session_key(folder),
                 sandbox=BANNER if settings.demo else "",
                 version=__version__,
                 unready=lambda: [f"{name}: {why}" for name, why in self._unready.items()],
@@ -197,6 +199,12 @@ class Platform:
         late.app = portal
         self._stack.push_async_callback(portal.stop)
         return portal, origins[0]
+
+    def _session_key(self, folder: Path) -> bytes:
+        # Kept, so that people stay signed in over a restart.
+        if self._settings.in_memory:
+            return secrets.token_bytes(32)
+        return read_or_make(folder / "portal.key", lambda: secrets.token_bytes(32))
 
     async def _listen(self, listener: Listener, option: str) -> None:
         try:

@@ -5,7 +5,7 @@ Nothing here knows SQL, an engine or the client; whatever needs one of them does
 
 from .access import Access
 from .bootstrap import ADMINS
-from .keyfiles import KeyFileError
+from .keyfiles import KeyFileError, read_or_make
 from .listener import Listener
 from .ports import Attributes, Authenticator, Authorizer, Clock, Credentials, Sealer
 from .server import ApiServer
@@ -22,4 +22,5 @@ __all__ = [
     "KeyFileError",
     "Listener",
     "Sealer",
+    "read_or_make",
 ]
