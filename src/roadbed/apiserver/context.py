@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC
 
 from roadbed.apimachinery.errors import BadRequestError, NotFoundError
 from roadbed.apimachinery.fields import FieldSelector
 from roadbed.apimachinery.request import ApiRequest, User
+from roadbed.apimachinery.timestamps import format_time
 
 from .admission import Admission
 from .ports import Attributes, Authorizer, Clock
@@ -32,7 +32,7 @@ class Core:
 
     def now(self) -> str:
         """Give the present as objects show it: RFC 3339, whole seconds, UTC."""
-        return self.clock().astimezone(UTC).isoformat(timespec="seconds").removesuffix("+00:00") + "Z"
+        return format_time(self.clock())
 
     def check(self, call: Call, verb: str) -> None:
         """Hold the caller to the right to do ``verb`` on what the request names.
