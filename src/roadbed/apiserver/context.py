@@ -16,6 +16,8 @@ from .registry import Registry, Served
 from .store import Store
 from .watchcache import Hub
 
+MOST_MANAGER_BYTES = 128  # of a field manager's name, as Kubernetes
+
 
 @dataclass(frozen=True, slots=True)
 class Core:
@@ -90,8 +92,16 @@ class Call:
 
     @property
     def manager(self) -> str:
-        """Who owns the fields that this request sets."""
+        """Who owns the fields that this request sets.
+
+        Raises:
+            BadRequestError: a name that is too long, or that can't be printed.
+        """
         found = self.request.options.get("fieldManager", "")
+        if len(found.encode()) > MOST_MANAGER_BYTES or not found.isprintable():
+            raise BadRequestError(
+                f"invalid fieldManager: may not be more than {MOST_MANAGER_BYTES} bytes, all of them printable"
+            )
         return found or self.user.name.rpartition(":")[2] or "unknown"
 
     def flag(self, name: str) -> bool:
