@@ -75,9 +75,16 @@ class Running:
             "COLUMNS": "160",
         }
 
-    def run(self, *command, timeout=90, check=True, stdin=None):
+    def run(self, *command, timeout=90, check=True, stdin=None, cwd=None):
         done = subprocess.run(
-            command, env=self.env, capture_output=True, text=True, timeout=timeout, check=False, input=stdin
+            command,
+            env=self.env,
+            cwd=cwd,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+            input=stdin,
         )
         if check and done.returncode != 0:
             raise AssertionError(f"{' '.join(command)} gave {done.returncode}:\n{done.stdout}\n{done.stderr}")
