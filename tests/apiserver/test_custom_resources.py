@@ -10,6 +10,7 @@ import pytest
 
 from roadbed.apimachinery.errors import InvalidError, MethodNotAllowedError, NotFoundError
 from roadbed.apis.apiextensions import CUSTOMRESOURCEDEFINITIONS as CRDS
+from roadbed.apis.rbac import ROLEBINDINGS
 from roadbed.apiserver import ApiServer
 
 
@@ -206,3 +207,53 @@ async def test_taken_names_are_not_accepted_and_not_served(api: Any, make_crd: A
     assert conditions["NamesAccepted"]["message"] == '"widget" is already in use'
     assert conditions["Established"]["status"] == "False"
     assert not any(each.plural == "gadgets" for each in await api.transport.discover())
+
+
+async def test_a_definition_never_takes_the_place_of_a_built_in_kind(
+    api: Any, make_crd: Any, storage: Any
+) -> None:
+    """Or who may write definitions could replace the very objects that say who may do what."""
+    rolebinding = {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "RoleBinding",
+        "metadata": {"name": "a", "namespace": "default"},
+        "roleRef": {"kind": "ClusterRole", "name": "view"},
+    }
+    await api.create(ROLEBINDINGS, rolebinding)
+    crd = make_crd("rolebindings", group="rbac.authorization.k8s.io")
+    crd["metadata"]["annotations"] = {"api-approved.kubernetes.io": "unapproved, for a test"}
+    made = await api.create(CRDS, crd)
+    conditions = {each["type"]: each for each in made["status"]["conditions"]}
+    assert conditions["NamesAccepted"]["reason"] == "PluralConflict"
+    assert conditions["Established"]["status"] == "False"
+    assert (await api.get(ROLEBINDINGS, "a", "default"))["roleRef"]["name"] == "view"
+    await api.delete(CRDS, crd["metadata"]["name"])
+    async with asyncio.timeout(1):
+        while storage.get(f"/apiextensions.k8s.io/customresourcedefinitions/{crd['metadata']['name']}"):
+            await asyncio.sleep(0)
+    assert (await api.get(ROLEBINDINGS, "a", "default"))["roleRef"]["name"] == "view"
+
+
+@pytest.mark.parametrize(
+    ("group", "approved", "said"),
+    [
+        ("x.k8s.io", None, "Required value: protected groups must have approval annotation"),
+        ("x.kubernetes.io", None, "Required value: protected groups must have approval annotation"),
+        ("x.k8s.io", "yes", 'Invalid value: "yes": protected groups must have approval annotation'),
+        ("x.k8s.io", "unapproved, experimental", ""),
+        ("x.k8s.io", "https://github.com/kubernetes/kubernetes/pull/78458", ""),
+        ("notk8s.io", None, ""),
+    ],
+)
+async def test_groups_of_kubernetes_take_an_approval(
+    api: Any, make_crd: Any, group: str, approved: str | None, said: str
+) -> None:
+    crd = make_crd(group=group)
+    if approved is not None:
+        crd["metadata"]["annotations"] = {"api-approved.kubernetes.io": approved}
+    if not said:
+        assert await api.create(CRDS, crd)
+        return
+    with pytest.raises(InvalidError) as caught:
+        await api.create(CRDS, crd)
+    assert f"metadata.annotations[api-approved.kubernetes.io]: {said}" in caught.value.message

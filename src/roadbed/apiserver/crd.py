@@ -157,13 +157,18 @@ class CrdInstaller:
         self._watched: set[str] = set()
 
     def start(self) -> None:
-        """Install what is stored and follow what comes."""
+        """Install what is stored and follow what comes; built-in kinds keep their names."""
+        for served in self._registry.all():
+            kind = served.resource
+            taken = {"plural": kind.plural, "singular": kind.singular, "shortNames": kind.short_names}
+            taken |= {"kind": kind.kind, "listKind": served.list_kind}
+            self._names.setdefault(kind.group, {})[f"built-in {kind.plural}"] = taken
         for record in self._hub.storage.scan(HOME):
             self._install(orjson.loads(record.value))
         self._hub.observe(HOME, self._observe)
 
     def names(self, group: str) -> Mapping[str, Object]:
-        """Give the accepted names of a group's definitions, by definition."""
+        """Give the names that are taken in a group, by definition; built-in kinds are named as such."""
         return self._names.get(group, {})
 
     def _observe(self, event: Event) -> None:

@@ -15,6 +15,7 @@ from roadbed.apimachinery.causes import forbidden, invalid_value, not_supported,
 from roadbed.apimachinery.cel_check import check_rules
 from roadbed.apimachinery.errors import ApiError, Cause
 from roadbed.apimachinery.names import dns1035_label_errors, dns_subdomain_errors
+from roadbed.apimachinery.objects import annotations_of
 from roadbed.apimachinery.request import Object
 from roadbed.apimachinery.structural import check_structural
 
@@ -26,6 +27,8 @@ Names = Callable[[str], Mapping[str, Object]]
 """Gives the accepted names of a group's CRDs, by CRD name."""
 
 _COLUMN_TYPES = ("integer", "number", "string", "boolean", "date")
+_PROTECTED = (".k8s.io", ".kubernetes.io")
+_APPROVED = "api-approved.kubernetes.io"
 _SIMPLE_PATH = re.compile(r"(\.[A-Za-z_][A-Za-z0-9_-]*)+")
 
 
@@ -75,7 +78,7 @@ class CrdStrategy(Strategy):
             return [required("spec.names.plural"), required("spec.names.kind")]
         if old is not None and spec == old.get("spec"):
             return []  # what was accepted once may always be labelled, finalized and deleted
-        causes = _names(obj)
+        causes = [*_names(obj), *_approval(obj, old)]
         if not self._trusts:
             causes += _versions(spec)
         if old is not None:
@@ -203,6 +206,24 @@ def _names(obj: Object) -> list[Cause]:
             for error in dns1035_label_errors(short)
         ]
     return causes
+
+
+def _approval(obj: Object, old: Object | None) -> list[Cause]:
+    """Keep Kubernetes' own groups to what was reviewed there, or says openly that it was not."""
+    if not f".{obj['spec'].get('group') or ''}".endswith(_PROTECTED):
+        return []
+    value = str(annotations_of(obj).get(_APPROVED) or "")
+    if old is not None and value == str(annotations_of(old).get(_APPROVED) or ""):
+        return []
+    where = f"metadata.annotations[{_APPROVED}]"
+    text = f'protected groups must have approval annotation "{_APPROVED}"'
+    see = "see https://github.com/kubernetes/enhancements/pull/1111"
+    if not value:
+        return [required(where, f"{text}, {see}")]
+    if value.startswith("unapproved") or re.match(r"[A-Za-z][A-Za-z0-9+.-]*://[^/?#]", value):
+        return []
+    wanted = 'with either a URL or a reason starting with "unapproved"'
+    return [invalid_value(where, value, f"{text} {wanted}, {see}")]
 
 
 def _versions(spec: dict[str, Any]) -> list[Cause]:
