@@ -85,16 +85,20 @@ async def test_orphan_deletion_keeps_dependents_and_drops_the_reference(plane):
     assert "ownerReferences" not in child["metadata"]
 
 
-async def test_a_circle_of_owners_goes_in_a_foreground_deletion(plane):
-    (first,) = await plane.create(configmap("first"))
-    (second,) = await plane.create(configmap("second", first))
-    reference = owner_reference(second, controller=False)
-    await plane.client.patch(
-        CONFIGMAPS, "first", {"metadata": {"ownerReferences": [reference]}}, namespace="default"
-    )
-    await plane.client.delete(CONFIGMAPS, "first", "default", propagation="Foreground")
-    await gone(plane, "first")
-    await gone(plane, "second")
+@pytest.mark.parametrize("size", [1, 2, 3, 5])
+async def test_a_circle_of_owners_goes_in_a_foreground_deletion(plane, size):
+    """Of three or more, the one that is let go used to be told to nobody, and all of them stayed for ever."""
+    names = [f"ring-{number}" for number in range(size)]
+    made = await plane.create(*(configmap(name) for name in names))
+    for name, owner in zip(names, [*made[1:], made[0]], strict=True):
+        reference = {**owner_reference(owner, controller=False), "blockOwnerDeletion": True}
+        await plane.client.patch(
+            CONFIGMAPS, name, {"metadata": {"ownerReferences": [reference]}}, namespace="default"
+        )
+    await plane.manager.idle()
+    await plane.client.delete(CONFIGMAPS, names[0], "default", propagation="Foreground")
+    for name in names:
+        await gone(plane, name)
 
 
 async def test_a_circle_that_nobody_deletes_stays(plane):

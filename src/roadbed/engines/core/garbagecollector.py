@@ -69,15 +69,19 @@ class GarbageCollector:
                     yield _node(resource, obj)
                 if waits_for_dependents(obj):
                     yield from self._graph.dependents(uid)
+                yield from self._waiting_owners(obj)  # it may have stopped to block them
                 return
             yield from self._graph.dependents(uid)
             self._graph.remove(uid)
-            for owner in owners_of(obj):  # it may have been what an owner waited for
-                waiting = self._graph.node(owner.uid)
-                if waiting is not None and self._graph.is_waiting(owner.uid):
-                    yield waiting
+            yield from self._waiting_owners(obj)  # it may have been what they waited for
 
         return Watch(resource, affected, changed)
+
+    def _waiting_owners(self, obj: Object) -> Iterable[Node]:
+        for owner in owners_of(obj):
+            waiting = self._graph.node(owner.uid)
+            if waiting is not None and self._graph.is_waiting(owner.uid):
+                yield waiting
 
     async def reconcile(self, request: Request) -> Result:
         """Decide about one object."""

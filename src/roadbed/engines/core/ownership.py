@@ -82,11 +82,12 @@ class Ownership:
         return [self._known[dependent].node for dependent in self._dependents.get(uid, ())]
 
     def blocking(self, uid: Uid) -> list[Node]:
-        """Give the dependents that a foreground deletion of ``uid`` has to wait for."""
+        """Give the dependents that a foreground deletion of ``uid`` has to wait for; itself it is not one."""
         return [
             self._known[dependent].node
             for dependent in self._dependents.get(uid, ())
-            if any(owner.uid == uid and owner.blocks for owner in self._known[dependent].owners)
+            if dependent != uid
+            and any(owner.uid == uid and owner.blocks for owner in self._known[dependent].owners)
         ]
 
     def is_waiting(self, uid: Uid) -> bool:
