@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from roadbed.apimachinery.conditions import find_condition
-from roadbed.apimachinery.errors import ApiError, ConflictError, NotFoundError
+from roadbed.apimachinery.errors import ApiError, ConflictError, InvalidError, NotFoundError
 from roadbed.apimachinery.gvk import GVK, Resource
 from roadbed.apimachinery.objects import (
     ObjectKey,
@@ -174,7 +174,10 @@ class CompositeReconciler:
         except ConflictError:
             raise
         except ApiError as error:
-            await self._fail(composite, state, "ComposeResources", f"cannot compose resources: {error}")
+            step = ""
+            if isinstance(error, InvalidError) and error.name == name_of(composite):
+                step = "; its definition has changed: give it what is named"
+            await self._fail(composite, state, "ComposeResources", f"cannot compose resources: {error}{step}")
             raise
 
     async def _select(self, composite: Object, state: State) -> tuple[Object, Object]:
