@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Final
 
 from .errors import BadRequestError
+
+ALL_VERBS: Final = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
+REVIEW_VERBS: Final = ("create",)  # a question: answered, never stored
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -4,13 +4,11 @@ Called by whoever needs to name these kinds; the facts are those of Kubernetes' 
 schemas are generated data (``roadbed.apis.kubernetes``); there is no code per kind here.
 """
 
-from roadbed.apimachinery.gvk import Resource
+from roadbed.apimachinery.gvk import ALL_VERBS, Resource
 
 __all__ = [
     "CUSTOMRESOURCEDEFINITIONS",
 ]
-
-_VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
 
 CUSTOMRESOURCEDEFINITIONS = Resource(
     "apiextensions.k8s.io",
@@ -21,6 +19,6 @@ CUSTOMRESOURCEDEFINITIONS = Resource(
     singular="customresourcedefinition",
     short_names=("crd", "crds"),
     categories=("api-extensions",),
-    verbs=_VERBS,
+    verbs=ALL_VERBS,
     subresources=("status",),
 )

@@ -4,14 +4,12 @@ Called by whoever needs to name these kinds; the facts are those of Kubernetes' 
 schemas are generated data (``roadbed.apis.kubernetes``); there is no code per kind here.
 """
 
-from roadbed.apimachinery.gvk import Resource
+from roadbed.apimachinery.gvk import REVIEW_VERBS, Resource
 
 __all__ = [
     "SELFSUBJECTREVIEWS",
     "TOKENREVIEWS",
 ]
-
-_VERBS = ("create",)  # a question: answered, never stored
 
 TOKENREVIEWS = Resource(
     "authentication.k8s.io",
@@ -20,7 +18,7 @@ TOKENREVIEWS = Resource(
     "TokenReview",
     namespaced=False,
     singular="tokenreview",
-    verbs=_VERBS,
+    verbs=REVIEW_VERBS,
 )
 SELFSUBJECTREVIEWS = Resource(
     "authentication.k8s.io",
@@ -29,5 +27,5 @@ SELFSUBJECTREVIEWS = Resource(
     "SelfSubjectReview",
     namespaced=False,
     singular="selfsubjectreview",
-    verbs=_VERBS,
+    verbs=REVIEW_VERBS,
 )

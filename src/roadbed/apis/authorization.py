@@ -4,7 +4,7 @@ Called by whoever needs to name these kinds; the facts are those of Kubernetes' 
 schemas are generated data (``roadbed.apis.kubernetes``); there is no code per kind here.
 """
 
-from roadbed.apimachinery.gvk import Resource
+from roadbed.apimachinery.gvk import REVIEW_VERBS, Resource
 
 __all__ = [
     "LOCALSUBJECTACCESSREVIEWS",
@@ -13,8 +13,6 @@ __all__ = [
     "SUBJECTACCESSREVIEWS",
 ]
 
-_VERBS = ("create",)  # a question: answered, never stored
-
 SUBJECTACCESSREVIEWS = Resource(
     "authorization.k8s.io",
     "v1",
@@ -22,7 +20,7 @@ SUBJECTACCESSREVIEWS = Resource(
     "SubjectAccessReview",
     namespaced=False,
     singular="subjectaccessreview",
-    verbs=_VERBS,
+    verbs=REVIEW_VERBS,
 )
 SELFSUBJECTACCESSREVIEWS = Resource(
     "authorization.k8s.io",
@@ -31,7 +29,7 @@ SELFSUBJECTACCESSREVIEWS = Resource(
     "SelfSubjectAccessReview",
     namespaced=False,
     singular="selfsubjectaccessreview",
-    verbs=_VERBS,
+    verbs=REVIEW_VERBS,
 )
 LOCALSUBJECTACCESSREVIEWS = Resource(
     "authorization.k8s.io",
@@ -40,7 +38,7 @@ LOCALSUBJECTACCESSREVIEWS = Resource(
     "LocalSubjectAccessReview",
     namespaced=True,
     singular="localsubjectaccessreview",
-    verbs=_VERBS,
+    verbs=REVIEW_VERBS,
 )
 SELFSUBJECTRULESREVIEWS = Resource(
     "authorization.k8s.io",
@@ -49,5 +47,5 @@ SELFSUBJECTRULESREVIEWS = Resource(
     "SelfSubjectRulesReview",
     namespaced=False,
     singular="selfsubjectrulesreview",
-    verbs=_VERBS,
+    verbs=REVIEW_VERBS,
 )

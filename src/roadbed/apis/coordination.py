@@ -4,13 +4,11 @@ Called by whoever needs to name these kinds; the facts are those of Kubernetes' 
 schemas are generated data (``roadbed.apis.kubernetes``); there is no code per kind here.
 """
 
-from roadbed.apimachinery.gvk import Resource
+from roadbed.apimachinery.gvk import ALL_VERBS, Resource
 
 __all__ = [
     "LEASES",
 ]
-
-_VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
 
 LEASES = Resource(
     "coordination.k8s.io",
@@ -19,5 +17,5 @@ LEASES = Resource(
     "Lease",
     namespaced=True,
     singular="lease",
-    verbs=_VERBS,
+    verbs=ALL_VERBS,
 )

@@ -4,7 +4,7 @@ Called by whoever needs to name these kinds; the facts are those of Kubernetes' 
 schemas are generated data (``roadbed.apis.kubernetes``); there is no code per kind here.
 """
 
-from roadbed.apimachinery.gvk import Resource
+from roadbed.apimachinery.gvk import ALL_VERBS, Resource
 
 __all__ = [
     "CONFIGMAPS",
@@ -13,8 +13,6 @@ __all__ = [
     "SECRETS",
     "SERVICEACCOUNTS",
 ]
-
-_VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
 
 # Kubernetes gives namespaces no deletecollection.
 NAMESPACES = Resource(
@@ -25,7 +23,7 @@ NAMESPACES = Resource(
     namespaced=False,
     singular="namespace",
     short_names=("ns",),
-    verbs=tuple(verb for verb in _VERBS if verb != "deletecollection"),
+    verbs=tuple(verb for verb in ALL_VERBS if verb != "deletecollection"),
     subresources=("finalize", "status"),
 )
 CONFIGMAPS = Resource(
@@ -36,7 +34,7 @@ CONFIGMAPS = Resource(
     namespaced=True,
     singular="configmap",
     short_names=("cm",),
-    verbs=_VERBS,
+    verbs=ALL_VERBS,
 )
 SECRETS = Resource(
     "",
@@ -45,7 +43,7 @@ SECRETS = Resource(
     "Secret",
     namespaced=True,
     singular="secret",
-    verbs=_VERBS,
+    verbs=ALL_VERBS,
 )
 SERVICEACCOUNTS = Resource(
     "",
@@ -55,7 +53,7 @@ SERVICEACCOUNTS = Resource(
     namespaced=True,
     singular="serviceaccount",
     short_names=("sa",),
-    verbs=_VERBS,
+    verbs=ALL_VERBS,
 )
 EVENTS = Resource(
     "",
@@ -65,5 +63,5 @@ EVENTS = Resource(
     namespaced=True,
     singular="event",
     short_names=("ev",),
-    verbs=_VERBS,
+    verbs=ALL_VERBS,
 )

@@ -4,13 +4,11 @@ Called by whoever needs to name these kinds; the facts are those of Kubernetes' 
 schemas are generated data (``roadbed.apis.kubernetes``); there is no code per kind here.
 """
 
-from roadbed.apimachinery.gvk import Resource
+from roadbed.apimachinery.gvk import ALL_VERBS, Resource
 
 __all__ = [
     "EVENTS",
 ]
-
-_VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
 
 EVENTS = Resource(
     "events.k8s.io",
@@ -20,5 +18,5 @@ EVENTS = Resource(
     namespaced=True,
     singular="event",
     short_names=("ev",),
-    verbs=_VERBS,
+    verbs=ALL_VERBS,
 )

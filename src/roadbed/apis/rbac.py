@@ -4,7 +4,7 @@ Called by whoever needs to name these kinds; the facts are those of Kubernetes' 
 schemas are generated data (``roadbed.apis.kubernetes``); there is no code per kind here.
 """
 
-from roadbed.apimachinery.gvk import Resource
+from roadbed.apimachinery.gvk import ALL_VERBS, Resource
 
 __all__ = [
     "CLUSTERROLEBINDINGS",
@@ -13,8 +13,6 @@ __all__ = [
     "ROLES",
 ]
 
-_VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
-
 ROLES = Resource(
     "rbac.authorization.k8s.io",
     "v1",
@@ -22,7 +20,7 @@ ROLES = Resource(
     "Role",
     namespaced=True,
     singular="role",
-    verbs=_VERBS,
+    verbs=ALL_VERBS,
 )
 ROLEBINDINGS = Resource(
     "rbac.authorization.k8s.io",
@@ -31,7 +29,7 @@ ROLEBINDINGS = Resource(
     "RoleBinding",
     namespaced=True,
     singular="rolebinding",
-    verbs=_VERBS,
+    verbs=ALL_VERBS,
 )
 CLUSTERROLES = Resource(
     "rbac.authorization.k8s.io",
@@ -40,7 +38,7 @@ CLUSTERROLES = Resource(
     "ClusterRole",
     namespaced=False,
     singular="clusterrole",
-    verbs=_VERBS,
+    verbs=ALL_VERBS,
 )
 CLUSTERROLEBINDINGS = Resource(
     "rbac.authorization.k8s.io",
@@ -49,5 +47,5 @@ CLUSTERROLEBINDINGS = Resource(
     "ClusterRoleBinding",
     namespaced=False,
     singular="clusterrolebinding",
-    verbs=_VERBS,
+    verbs=ALL_VERBS,
 )

@@ -6,14 +6,12 @@ schemas stand here and are published beside the generated ones (``roadbed.apis.k
 
 from typing import Any
 
-from roadbed.apimachinery.gvk import Resource
+from roadbed.apimachinery.gvk import REVIEW_VERBS, Resource
 
 __all__ = [
     "DEFINITIONS",
     "PORTALSESSIONS",
 ]
-
-_VERBS = ("create",)  # a question: answered, never stored
 
 PORTALSESSIONS = Resource(
     "review.roadbed.dev",
@@ -22,7 +20,7 @@ PORTALSESSIONS = Resource(
     "PortalSession",
     namespaced=False,
     singular="portalsession",
-    verbs=_VERBS,
+    verbs=REVIEW_VERBS,
 )
 
 DEFINITIONS: dict[str, dict[str, Any]] = {
