@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import os
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
-import yaml
 
-from roadbed.apiserver import Access, ApiServer, Listener
-from roadbed.storage import open_storage
+from roadbed.testing import control_plane, serving
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(60)]
 
@@ -82,29 +78,7 @@ async def kubectl(tmp_path: Path) -> AsyncIterator[Run]:
         reason = "kubectl is not installed"
         pytest.fail(reason) if os.environ.get("CI") == "true" else pytest.skip(reason)
 
-    def now() -> datetime:
-        return datetime.now(UTC)
-
-    storage = await open_storage("memory:")
-    access = Access.open(None, storage, clock=now)
-    server = ApiServer(
-        storage,
-        authenticator=access.authenticator,
-        authorizer=access.authorizer,
-        sealer=access.sealer,
-        clock=now,
-    )
-    for admitter in access.admitters:
-        server.add_admitter(admitter)
-    for reviewer in access.reviewers:
-        server.add_reviewer(reviewer)
-    await server.start()
-    listener = Listener(server.asgi, host="127.0.0.1", port=0, tls=access.certificates.server_context())
-    await listener.start()
-    config = tmp_path / "kubeconfig"
-    config.write_text(_kubeconfig(access, listener.port))
-    config.chmod(0o600)
-    environment = {**os.environ, "KUBECONFIG": str(config), "HOME": str(tmp_path)}
+    environment = {**os.environ, "KUBECONFIG": str(tmp_path / "kubeconfig"), "HOME": str(tmp_path)}
 
     async def run(*arguments: str, stdin: str = "") -> tuple[int, str]:
         process = await asyncio.create_subprocess_exec(
@@ -119,36 +93,8 @@ async def kubectl(tmp_path: Path) -> AsyncIterator[Run]:
             output, _ = await process.communicate(stdin.encode())
         return process.returncode or 0, output.decode()
 
-    yield run
-    await server.stop()
-    await listener.stop()
-    access.close()
-    await storage.close()
-
-
-def _kubeconfig(access: Access, port: int) -> str:
-    def packed(pem: bytes) -> str:
-        return base64.b64encode(pem).decode()
-
-    certificates = access.certificates
-    cluster = {
-        "server": f"https://127.0.0.1:{port}",
-        "certificate-authority-data": packed(certificates.ca_pem),
-    }
-    user = {
-        "client-certificate-data": packed(certificates.admin_pem),
-        "client-key-data": packed(certificates.admin_key_pem),
-    }
-    return yaml.safe_dump(
-        {
-            "apiVersion": "v1",
-            "kind": "Config",
-            "clusters": [{"name": "r", "cluster": cluster}],
-            "users": [{"name": "r", "user": user}],
-            "contexts": [{"name": "r", "context": {"cluster": "r", "user": "r", "namespace": "default"}}],
-            "current-context": "r",
-        }
-    )
+    async with control_plane(crds=()) as plane, serving(plane, tmp_path):
+        yield run
 
 
 async def ok(kubectl: Run, *arguments: str, stdin: str = "") -> str:

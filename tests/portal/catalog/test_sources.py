@@ -1,7 +1,6 @@
 """Sources on a real API server: status, refresh, folders that come and go, and who may name one."""
 
 import asyncio
-from datetime import UTC, datetime
 
 import pytest
 
@@ -11,12 +10,11 @@ from roadbed.apimachinery.request import User
 from roadbed.apis import load_crds
 from roadbed.apis.catalog import SOURCES
 from roadbed.apis.rbac import CLUSTERROLEBINDINGS, CLUSTERROLES
-from roadbed.apiserver import ADMINS, Access, ApiServer
-from roadbed.client import Client
+from roadbed.apiserver import ADMINS
 from roadbed.controller import Recorder, Request, SystemClock
 from roadbed.portal.catalog import EVERYTHING, Query
 from roadbed.portal.catalog.sources import LOOK_AGAIN_S, LocalPaths, SourceReconciler
-from roadbed.storage import open_storage
+from roadbed.testing import control_plane
 
 pytestmark = pytest.mark.timeout(10)
 
@@ -35,16 +33,14 @@ spec: {{type: service, lifecycle: production, owner: team-a}}
 class World:
     """A server, a client for an admin, and the reconciler as the portal's user."""
 
-    def __init__(self, server, catalog):
-        self.server = server
+    def __init__(self, plane, catalog):
+        self.plane = plane
+        self.connect = plane.as_user
         self.catalog = catalog
-        self.client = Client(server.local(ADMIN))
-        portal = Client(server.local(PORTAL))
+        self.client = plane.as_user(ADMIN)
+        portal = plane.as_user(PORTAL)
         clock = SystemClock()
         self.reconciler = SourceReconciler(catalog, portal, Recorder(portal, "catalog", clock), clock)
-
-    def connect(self, user):
-        return Client(self.server.local(user))
 
     async def create(self, path, client=None, **meta):
         source = {
@@ -67,23 +63,9 @@ class World:
 
 @pytest.fixture
 async def world(catalog):
-    storage = await open_storage("memory:")
-    access = Access.open(None, storage, clock=lambda: datetime.now(UTC))
-    server = ApiServer(
-        storage,
-        authenticator=access.authenticator,
-        authorizer=access.authorizer,
-        sealer=access.sealer,
-        crds=[crd for crd in load_crds() if crd["spec"]["group"] == SOURCES.group],
-        clock=lambda: datetime.now(UTC),
-    )
-    for reviewer in access.reviewers:
-        server.add_reviewer(reviewer)
-    await server.start()
-    yield World(server, catalog)
-    await server.stop()
-    access.close()
-    await storage.close()
+    crds = [crd for crd in load_crds() if crd["spec"]["group"] == SOURCES.group]
+    async with control_plane(crds=crds) as plane:
+        yield World(plane, catalog)
 
 
 async def test_a_source_fills_the_catalog_and_says_so(world, folder):
@@ -162,13 +144,13 @@ async def test_entities_of_sources_deleted_while_nobody_looked_are_forgotten(wor
     await world.create(folder.path)
     await world.reconciler.reconcile(ONE)
     await world.client.delete(SOURCES, "one")
-    later = World(world.server, catalog)
+    later = World(world.plane, catalog)
     await later.reconciler.reconcile(Request("", "another"))
     assert await world.names() == []
 
 
 async def test_naming_a_folder_takes_a_right_of_its_own(world, folder):
-    world.server.add_admitter(LocalPaths(world.connect))
+    world.plane.server.add_admitter(LocalPaths(world.connect))
     writer = User("writer", ("system:authenticated",))
     rules = [{"apiGroups": [SOURCES.group], "resources": ["sources"], "verbs": ["create", "get", "patch"]}]
     await _grant(world, rules)
