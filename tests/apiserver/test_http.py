@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import aclosing
 from typing import Any
 
-import httpx
+import httpx2 as httpx
 import orjson
 import pytest
 from hypothesis import HealthCheck, given, settings
