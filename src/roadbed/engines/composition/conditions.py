@@ -20,7 +20,6 @@ NAMES_SHOWN = 3  # a message names this many resources and counts the rest
 
 AVAILABLE = Condition("Ready", "True", "Available")
 CREATING = Condition("Ready", "False", "Creating")
-DELETING = Condition("Ready", "False", "Deleting")
 RECONCILED = Condition("Synced", "True", "ReconcileSuccess")
 PAUSED = Condition(
     "Synced",

@@ -9,12 +9,9 @@ Source: Crossplane's composition functions specification, and its bounds.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
-
-import orjson
 
 from roadbed.apimachinery.request import Object
 
@@ -168,18 +165,6 @@ async def _run_step(
     raise FunctionError(
         f"requirements didn't stabilize after the maximum number of iterations ({ITERATIONS})"
     )
-
-
-def tag_of(request: RunFunctionRequest) -> str:
-    """Give a tag that is equal for equal requests; only functions that cache by it need one."""
-    content = [
-        request.observed.composite.resource,
-        {name: item.resource for name, item in request.observed.resources.items()},
-        {name: item.resource for name, item in request.desired.resources.items()},
-        request.input,
-        request.context,
-    ]
-    return hashlib.sha256(orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
 def _step(step: dict[str, Any]) -> Step:
