@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from roadbed.apimachinery.admission import Admitter, Reviewer
-from roadbed.storage.interface import Storage
+from roadbed.storage import Storage
 
 from .authn import RequestAuthenticator, Tokens
 from .authz import Rbac

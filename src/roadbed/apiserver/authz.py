@@ -21,7 +21,7 @@ from roadbed.apimachinery.causes import go_quote
 from roadbed.apimachinery.errors import ApiError, ForbiddenError
 from roadbed.apimachinery.labels import Selector
 from roadbed.apimachinery.request import User
-from roadbed.storage.interface import Event, Storage
+from roadbed.storage import Event, Storage
 
 from . import rules
 from .ports import Attributes

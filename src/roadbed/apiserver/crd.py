@@ -19,11 +19,11 @@ import orjson
 from roadbed.apimachinery.cel import CelRules
 from roadbed.apimachinery.conditions import is_true
 from roadbed.apimachinery.errors import ApiError
-from roadbed.apimachinery.gvk import Resource
+from roadbed.apimachinery.gvk import ALL_VERBS, Resource
 from roadbed.apimachinery.request import Object
 from roadbed.apimachinery.schema import Schema
 from roadbed.apimachinery.structure import Structure
-from roadbed.storage.interface import Event
+from roadbed.storage import Event
 
 from .builtincolumns import AGE
 from .columns import NAME, Column
@@ -37,7 +37,6 @@ logger = logging.getLogger(__name__)
 HOME = "/apiextensions.k8s.io/customresourcedefinitions/"
 CLEANUP = "customresourcecleanup.apiextensions.k8s.io"
 RETRY_S = 5.0  # instances that could not be deleted are tried again; their finalizers wake us earlier
-_VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
 _TERMINATING = "create not allowed while custom resource definition is terminating"
 
 
@@ -87,7 +86,7 @@ def _definition(crd: Object, version: Mapping[str, Any]) -> Definition:
         singular=names.get("singular", ""),
         short_names=tuple(names.get("shortNames") or ()),
         categories=tuple(names.get("categories") or ()),
-        verbs=_VERBS,
+        verbs=ALL_VERBS,
         subresources=tuple(name for name in ("scale", "status") if name in subresources),
     )
     field_paths = {

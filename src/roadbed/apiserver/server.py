@@ -18,7 +18,7 @@ from roadbed.apimachinery.errors import ApiError, NotFoundError
 from roadbed.apimachinery.objects import gvk_of, name_of
 from roadbed.apimachinery.request import ApiRequest, Object, User
 from roadbed.apis.apiextensions import CUSTOMRESOURCEDEFINITIONS
-from roadbed.storage.interface import Storage
+from roadbed.storage import Storage
 
 from . import bootstrap, builtin
 from .admission import Admission

@@ -23,14 +23,16 @@ from roadbed.apimachinery.errors import (
     ServiceUnavailableError,
 )
 from roadbed.apimachinery.request import Object
-from roadbed.storage.errors import (
+from roadbed.storage import (
+    Encode,
     KeyExistsError,
     KeyNotFoundError,
+    Revision,
     RevisionConflictError,
+    Storage,
     StorageError,
     StorageUnavailableError,
 )
-from roadbed.storage.interface import Encode, Revision, Storage
 
 from .ports import Sealer
 from .registry import Served

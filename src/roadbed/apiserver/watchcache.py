@@ -22,7 +22,7 @@ import orjson
 from sortedcontainers import SortedDict
 
 from roadbed.apimachinery.errors import ApiError, ExpiredError, ServiceUnavailableError, TooManyRequestsError
-from roadbed.storage.interface import Event, Storage
+from roadbed.storage import Event, Storage
 
 RING = 2048  # changes kept for resuming watches without the log; a reconnect takes seconds, not minutes
 QUEUE = 8192  # changes a watcher may lag; more than one group commit can publish at once

@@ -20,8 +20,7 @@ from roadbed.apimachinery.labels import Selector
 from roadbed.apimachinery.request import Page
 from roadbed.apiserver.context import Call, Core
 from roadbed.apiserver.watchcache import Entry, Selection
-from roadbed.storage.errors import CompactedError
-from roadbed.storage.interface import Revision
+from roadbed.storage import CompactedError, Revision
 
 _MATCHES = ("", "Exact", "NotOlderThan")
 

@@ -16,8 +16,7 @@ from roadbed.apimachinery.errors import BadRequestError, Cause, ExpiredError, In
 from roadbed.apiserver.context import Call, Core
 from roadbed.apiserver.registry import Served
 from roadbed.apiserver.watchcache import Change, Entry, Selection, Signal
-from roadbed.storage.errors import CompactedError, OverflowError  # noqa: A004 - storage's own
-from roadbed.storage.interface import Event, Revision
+from roadbed.storage import CompactedError, Event, OverflowError, Revision  # noqa: A004 - storage's own
 
 from . import list as listing
 
