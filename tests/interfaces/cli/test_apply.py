@@ -82,6 +82,15 @@ async def test_a_wait_that_takes_too_long_names_the_deepest_reason(shop, make):
     assert "hint: `roadbed tree database/orders -n shop`" in done.err
 
 
+async def test_a_definition_that_was_turned_down_is_not_waited_for(shop, make):
+    await shop.create(make.crd("Gadget", "platform.example.org"))
+    second = make.crd("Gizmo", "platform.example.org")
+    second["spec"]["names"]["kind"] = "Gadget"
+    done = await shop.run("apply", "-f", shop.write("crd.yaml", to_yaml(second)), code=1)
+    assert "error: not accepted, customresourcedefinition/gizmos.platform.example.org: " in done.err
+    assert "hint: correct it and apply it again" in done.err
+
+
 async def test_a_dry_run_changes_nothing(shop):
     path = shop.write("settings.yaml", CONFIG)
     done = await shop.run("apply", "-f", path, "-n", "shop", "--dry-run=server")

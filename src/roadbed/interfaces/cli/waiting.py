@@ -12,8 +12,9 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 
+from roadbed.apimachinery.conditions import find_condition
 from roadbed.apimachinery.errors import ApiError, ExpiredError, NotFoundError
-from roadbed.apimachinery.objects import revision_of, uid_of
+from roadbed.apimachinery.objects import is_terminating, metadata, revision_of, uid_of
 from roadbed.apimachinery.request import Object
 from roadbed.client import Client
 
@@ -22,6 +23,7 @@ from .kinds import typed
 from .lineage import expected_condition, lineage, unreadiness
 from .progress import Progress
 from .selection import One
+from .words import sentence
 
 LOOK_S = 1.0  # between two looks at why it takes long; the end itself is watched, not polled
 
@@ -38,7 +40,7 @@ async def until_ready(client: Client, objects: Sequence[One], timeout_s: float) 
     """Return once every object is as wanted.
 
     Raises:
-        Failure: the time is over, with the deepest reason; or an object went away.
+        Failure: the time is over, with the deepest reason; or an object went away; or a definition was refused.
     """
     await _all(client, objects, Wait(timeout_s, "ready"), _ready)
 
@@ -134,11 +136,28 @@ async def _ready(client: Client, one: One) -> None:
     expected = expected_condition(one.resource)
 
     def is_settled(obj: Object | None) -> bool:
+        about = typed(one.resource, one.name)
         if obj is None:
-            raise Failure("gone while waiting", about=typed(one.resource, one.name), why="it was deleted")
+            raise Failure("gone while waiting", about=about, why="it was deleted")
+        if refusal := _refusal(obj):
+            raise Failure("not accepted", about=about, why=refusal, hint="correct it and apply it again")
         return not unreadiness(obj, expected=expected)
 
     await _follow(client, one, is_settled)
+
+
+def _refusal(obj: Object) -> str:
+    """Give why a definition, as it is now, was turned down; time alone does not help that."""
+    established = find_condition(obj, "Established") or {}
+    generation = metadata(obj).get("generation")
+    if established.get("status") != "False" or is_terminating(obj):
+        return ""
+    if established.get("observedGeneration", generation) != generation:
+        return ""  # that was said of what it was before
+    # Kubernetes says Installing while all is well.
+    return (
+        "" if established.get("reason") == "Installing" else sentence(str(established.get("message") or ""))
+    )
 
 
 async def _gone(client: Client, one: One, uid: str) -> None:
