@@ -4,9 +4,11 @@ Each message names the object, the field where there is one, and the next step; 
 found by whoever looks, wherever they look. One platform for all.
 """
 
+import base64
 import html
 import json
 import re
+import ssl
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -14,8 +16,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import boto3
 import httpx2 as httpx
 import pytest
+import yaml
 
 REGION = "eu-central-1"
+GROUP = "trouble.example.org"
 SECRET = "do-not-show-me-anywhere"
 BOMB = (
     "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: bomb}\ndata:\n  a: &a [x,x,x,x,x,x,x,x,x,x]\n"
@@ -76,7 +80,7 @@ def moody():
 
 
 @pytest.fixture(scope="module")
-def shop(platform, moody):
+def shop(platform, moody, api):
     """The platform with a namespace, and provider configs that lead to trouble."""
     credentials = f"[default]\naws_access_key_id = AKIATROUBLE\naws_secret_access_key = {SECRET}\n"
     secret = {"namespace": "shop", "name": "keys", "key": "credentials"}
@@ -111,7 +115,8 @@ def shop(platform, moody):
                 },
             }
         )
-    apply(platform, *objects)
+    platform.api = api
+    lay(platform, *objects)
     return platform
 
 
@@ -122,6 +127,76 @@ def browser(platform):
     with httpx.Client(base_url=base, follow_redirects=True) as client:
         assert client.get(platform.signin_url).status_code == 200
         yield client
+
+
+PLURALS = {
+    "Namespace": "namespaces",
+    "Secret": "secrets",
+    "ConfigMap": "configmaps",
+    "VPC": "vpcs",
+    "ClusterProviderConfig": "clusterproviderconfigs",
+    "CompositeResourceDefinition": "compositeresourcedefinitions",
+    "Composition": "compositions",
+    "Gadget": "gadgets",
+}
+
+
+class Api:
+    """The API over plain HTTPS, for what is only the scene of a test: a command takes half a second."""
+
+    def __init__(self, kubeconfig, folder):
+        found = yaml.safe_load(kubeconfig.read_text())
+        cluster, user = found["clusters"][0]["cluster"], found["users"][0]["user"]
+        context = ssl.create_default_context(
+            cadata=base64.b64decode(cluster["certificate-authority-data"]).decode()
+        )
+        pair = folder / "client.pem"
+        pair.write_bytes(
+            base64.b64decode(user["client-certificate-data"]) + base64.b64decode(user["client-key-data"])
+        )
+        context.load_cert_chain(pair)
+        self.http = httpx.Client(base_url=cluster["server"], verify=context, trust_env=False, timeout=30)
+
+    def apply(self, obj):
+        headers = {"content-type": "application/apply-patch+yaml"}
+        options = {"fieldManager": "roadbed-cli", "force": "true"}
+        path, content = self._path(obj), json.dumps(obj)
+
+        def is_taken():
+            answer = self.http.patch(path, params=options, content=content, headers=headers)
+            # A kind is served some milliseconds after its definition was made.
+            assert answer.status_code < 300 or answer.status_code == 404, answer.text
+            return answer.status_code < 300
+
+        eventually(is_taken)
+
+    def get(self, obj):
+        answer = self.http.get(self._path(obj))
+        return answer.json() if answer.status_code == 200 else None
+
+    def delete(self, obj):
+        assert self.http.delete(self._path(obj)).status_code == 200
+
+    @staticmethod
+    def _path(obj):
+        version, meta = obj["apiVersion"], obj["metadata"]
+        parts = ["/apis" if "/" in version else "/api", version]
+        if meta.get("namespace"):
+            parts += ["namespaces", meta["namespace"]]
+        return "/".join([*parts, PLURALS[obj["kind"]], meta["name"]])
+
+
+@pytest.fixture(scope="module")
+def api(platform, tmp_path_factory):
+    found = Api(platform.kubeconfig, tmp_path_factory.mktemp("api"))
+    yield found
+    found.http.close()
+
+
+def lay(platform, *objects):
+    """Make objects, or change them, as the CLI would."""
+    for obj in objects:
+        platform.api.apply(obj)
 
 
 def apply(platform, *objects, **options):
@@ -143,7 +218,9 @@ def vpc(name, config="default", **for_provider):
 
 
 def get(platform, kind, name):
-    return json.loads(platform.kubectl("get", kind, name, "-n", "shop", "-o", "json").stdout)
+    versions = {"VPC": "ec2.aws.m.upbound.io/v1beta1", "Gadget": f"{GROUP}/v1", "ConfigMap": "v1"}
+    meta = {"name": name, "namespace": "shop"}
+    return platform.api.get({"apiVersion": versions[kind], "kind": kind, "metadata": meta})
 
 
 def condition(obj, named):
@@ -239,21 +316,21 @@ def test_trouble_with_the_cloud_is_told_everywhere(shop, browser, moody, name):
     obj = vpc(name, config)
     done = apply(shop, obj)
     assert done.stdout == f"vpc.ec2.aws.m.upbound.io/{name} created\n"
-    told = says(shop, "vpc", name, step)
+    told = says(shop, "VPC", name, step)
     assert told.startswith(beginning)
     if name in LOOKED_AT:
         everywhere(shop, browser, obj, name, step)
     else:
         assert step in page_of(browser, obj, name)
-    shop.roadbed("delete", f"vpc/{name}", "-n", "shop", "--no-wait")
+    shop.api.delete(obj)
 
 
 def test_a_cloud_that_throttles_is_not_asked_again_and_again(shop, moody):
     """Its own writes used to wake a failed creation at once, hundreds of times within seconds."""
     moody.status, moody.code, moody.headers = 503, "SlowDown", {"Retry-After": "60"}
     before = moody.requests
-    apply(shop, vpc("patient", "moody"))
-    says(shop, "vpc", "patient", "slow down")
+    lay(shop, vpc("patient", "moody"))
+    says(shop, "VPC", "patient", "slow down")
     done = shop.roadbed(
         "apply",
         "-f",
@@ -270,13 +347,13 @@ def test_a_cloud_that_throttles_is_not_asked_again_and_again(shop, moody):
     )
     assert "hint: `roadbed tree vpc/patient -n shop` shows all of it" in done.stderr
     assert moody.requests - before <= 8
-    shop.roadbed("delete", "vpc/patient", "-n", "shop", "--no-wait")
+    shop.api.delete(vpc("patient"))
 
 
 def test_what_was_deleted_at_the_cloud_comes_back_and_is_told(shop):
-    apply(shop, vpc("drifting"))
+    lay(shop, vpc("drifting"))
     shop.kubectl("wait", "vpc/drifting", "-n", "shop", "--for=condition=Ready", "--timeout=30s")
-    before = get(shop, "vpc", "drifting")["metadata"]["annotations"]["crossplane.io/external-name"]
+    before = get(shop, "VPC", "drifting")["metadata"]["annotations"]["crossplane.io/external-name"]
     ec2 = boto3.client(
         "ec2",
         region_name=REGION,
@@ -289,7 +366,7 @@ def test_what_was_deleted_at_the_cloud_comes_back_and_is_told(shop):
     shop.kubectl("annotate", "vpc/drifting", "-n", "shop", "--overwrite", look)
 
     def is_back():
-        found = get(shop, "vpc", "drifting")
+        found = get(shop, "VPC", "drifting")
         name = found["metadata"]["annotations"]["crossplane.io/external-name"]
         return name != before and condition(found, "Ready").get("status") == "True" and name
 
@@ -300,9 +377,6 @@ def test_what_was_deleted_at_the_cloud_comes_back_and_is_told(shop):
     assert after in shop.roadbed("tree", "vpc/drifting", "-n", "shop").stdout
     shop.roadbed("delete", "vpc/drifting", "-n", "shop")
     assert after not in str(ec2.describe_vpcs()["Vpcs"])
-
-
-GROUP = "trouble.example.org"
 
 
 def definition(spec):
@@ -362,7 +436,7 @@ def well(platform, name):
     """Wait until a gadget is well, and nothing of earlier trouble is left on it."""
 
     def ask():
-        found = get(platform, "gadget", name)
+        found = get(platform, "Gadget", name)
         statuses = {condition(found, each).get("status") for each in ("Synced", "Ready")}
         return statuses == {"True"} and found
 
@@ -389,41 +463,41 @@ COMPOSITIONS = {
 
 def test_a_composition_that_can_not_work_is_told_and_forgotten_once_mended(shop, browser):
     size = {"fromFieldPath": "spec.size", "toFieldPath": "data.size"}
-    apply(shop, definition(SIZES), composition(size), gadget("g", size="small"))
+    lay(shop, definition(SIZES), composition(size), gadget("g", size="small"))
     well(shop, "g")
     for change, words in COMPOSITIONS.values():
-        apply(shop, change)
-        says(shop, "gadget", "g", words)
+        lay(shop, change)
+        says(shop, "Gadget", "g", words)
         everywhere(shop, browser, gadget("g"), "g", words)
-        apply(shop, composition(size))
+        lay(shop, composition(size))
         well(shop, "g")
 
 
 def test_an_absent_source_is_named_if_it_is_required_and_no_trouble_if_not(shop, browser):
     size = {"fromFieldPath": "spec.size", "toFieldPath": "data.size"}
     owner = {"fromFieldPath": "spec.owner", "toFieldPath": "data.owner"}
-    apply(shop, definition(SIZES), composition(size, owner), gadget("optional", size="small"))
+    lay(shop, definition(SIZES), composition(size, owner), gadget("optional", size="small"))
     well(shop, "optional")
-    apply(shop, composition(size, {**owner, "policy": {"fromFieldPath": "Required"}}))
+    lay(shop, composition(size, {**owner, "policy": {"fromFieldPath": "Required"}}))
     order = gadget("required", size="small")
     done = shop.roadbed("apply", "-f", "-", "--wait", "--timeout", "2s", stdin=json.dumps(order), check=False)
     words = "spec.owner: no such field; give it a value, or make the patch optional"
     assert done.returncode == 1
     assert words in done.stderr
-    assert 'composed resource "settings"' in says(shop, "gadget", "required", words, on="Ready")
+    assert 'composed resource "settings"' in says(shop, "Gadget", "required", words, on="Ready")
     everywhere(shop, browser, order, "required", words)
-    apply(shop, gadget("required", size="small", owner="me"))
+    lay(shop, gadget("required", size="small", owner="me"))
     well(shop, "required")
-    apply(shop, composition(size))
+    lay(shop, composition(size))
 
 
 def test_a_definition_that_changes_under_live_composites_leaves_them_alone(shop, browser):
     size = {"fromFieldPath": "spec.size", "toFieldPath": "data.size"}
-    apply(shop, definition(SIZES), composition(size), gadget("old", size="small"))
+    lay(shop, definition(SIZES), composition(size), gadget("old", size="small"))
     well(shop, "old")
 
     properties = {**SIZES["properties"], "team": {"type": "string"}}
-    apply(shop, definition({**SIZES, "properties": properties, "required": ["team"]}))
+    lay(shop, definition({**SIZES, "properties": properties, "required": ["team"]}))
 
     def refused():
         done = apply(shop, gadget("old", size="large"), check=False)
@@ -434,11 +508,11 @@ def test_a_definition_that_changes_under_live_composites_leaves_them_alone(shop,
     assert "hint: correct the fields that it names" in told
     assert well(shop, "old")["spec"]["size"] == "small"
     # What it would now have to write is refused like anybody's change, and says what has to be given.
-    apply(shop, composition(size, data={"a": "later"}))
+    lay(shop, composition(size, data={"a": "later"}))
     words = 'Gadget.trouble.example.org "old" is invalid: spec.team: Required value'
-    assert says(shop, "gadget", "old", words).endswith("its definition has changed: give it what is named")
+    assert says(shop, "Gadget", "old", words).endswith("its definition has changed: give it what is named")
     everywhere(shop, browser, gadget("old"), "old", words)
-    apply(shop, gadget("old", size="large", team="blue"))
+    lay(shop, gadget("old", size="large", team="blue"))
     well(shop, "old")
 
     wrong = {**SIZES, "properties": {**SIZES["properties"], "bad": {"properties": {}}}}
@@ -456,20 +530,18 @@ def test_a_definition_that_changes_under_live_composites_leaves_them_alone(shop,
     ).text
     assert words in html.unescape(page)
     well(shop, "old")
-    apply(shop, definition({**SIZES, "properties": properties}))
+    lay(shop, definition({**SIZES, "properties": properties}))
 
 
 def test_owners_in_a_circle_can_be_deleted(shop):
     names = ("ring-a", "ring-b", "ring-c")
-    apply(
-        shop,
-        *(
-            {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": n, "namespace": "shop"}}
-            for n in names
-        ),
-    )
+    rings = {
+        name: {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "namespace": "shop"}}
+        for name in names
+    }
+    lay(shop, *rings.values())
     for name, owner in zip(names, ("ring-b", "ring-c", "ring-a"), strict=True):
-        uid = get(shop, "configmap", owner)["metadata"]["uid"]
+        uid = get(shop, "ConfigMap", owner)["metadata"]["uid"]
         reference = {
             "apiVersion": "v1",
             "kind": "ConfigMap",
@@ -477,11 +549,11 @@ def test_owners_in_a_circle_can_be_deleted(shop):
             "uid": uid,
             "blockOwnerDeletion": True,
         }
-        patch = json.dumps({"metadata": {"ownerReferences": [reference]}})
-        shop.kubectl("patch", "configmap", name, "-n", "shop", "--type=merge", "-p", patch)
-    assert shop.kubectl("get", "configmap", *names, "-n", "shop", "-o", "name").stdout.count("ring-") == 3
+        rings[name]["metadata"]["ownerReferences"] = [reference]
+    lay(shop, *rings.values())
+    assert all(get(shop, "ConfigMap", name) for name in names)
     shop.kubectl("delete", "configmap", "ring-a", "-n", "shop", "--cascade=foreground", "--timeout=20s")
-    eventually(lambda: "ring-" not in shop.kubectl("get", "configmap", "-n", "shop", "-o", "name").stdout)
+    eventually(lambda: not any(get(shop, "ConfigMap", name) for name in names))
 
 
 FILES = {
@@ -583,7 +655,7 @@ def test_an_object_just_below_the_limit_is_taken_from_both_clients(shop, tmp_pat
         run("apply", "--server-side", "-f", str(path)) if run == shop.kubectl else run(
             "apply", "-f", str(path)
         )
-        assert len(get(shop, "configmap", name)["data"]["a"]) == 1_300_000
+        assert len(get(shop, "ConfigMap", name)["data"]["a"]) == 1_300_000
 
 
 def test_after_all_of_it_the_platform_is_well_and_kept_its_secrets(shop):
