@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import gc
 import secrets
 import time
 from collections.abc import Coroutine, Sequence
@@ -68,7 +69,7 @@ class Platform:
         """
         try:
             async with asyncio.timeout(START_TIMEOUT_S):
-                return await self._start()
+                addresses = await self._start()
         except (StorageError, KeyFileError) as error:
             await self.stop()
             raise PlatformError(str(error)) from error
@@ -79,6 +80,9 @@ class Platform:
         except BaseException:
             await self.stop()
             raise
+        gc.freeze()  # modules and definitions stay: no collection need look at them again
+        gc.enable()
+        return addresses
 
     async def stop(self) -> None:
         """Stop everything, last started first."""

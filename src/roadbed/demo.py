@@ -17,7 +17,7 @@ from roadbed.apimachinery.request import Object
 from roadbed.apimachinery.yamlload import load_all
 from roadbed.apis.catalog import SOURCES
 from roadbed.client import Client
-from roadbed.engines.providers.sandbox import Sandbox
+from roadbed.engines.providers.sandbox import Sandbox, SandboxError
 from roadbed.interfaces.cli import PlatformError, write_reference
 
 BANNER = "Sandbox cloud: nothing real is created"
@@ -40,13 +40,19 @@ class Demo:
             PlatformError: the sandbox is not installed, or the folder can't be written.
         """
         folder = data_dir / "platform"
-        if not folder.exists():
-            await asyncio.to_thread(write_reference, folder)
         sandbox = Sandbox()
+        starting = asyncio.create_task(sandbox.start())  # the slower of the two, so it goes first
         try:
-            await sandbox.start()
-        except RuntimeError as error:
-            raise PlatformError(str(error), "or start without it: roadbed up --no-demo") from error
+            if not folder.exists():
+                await asyncio.to_thread(write_reference, folder)
+            await starting
+        except BaseException as error:
+            starting.cancel()
+            await asyncio.gather(starting, return_exceptions=True)
+            await sandbox.stop()
+            if isinstance(error, SandboxError):
+                raise PlatformError(str(error), "or start without it: roadbed up --no-demo") from error
+            raise
         return cls(folder, sandbox)
 
     @property
