@@ -25,7 +25,8 @@ from roadbed.storage import Storage, open_storage
 ANN = User("ann", ("devs", "system:authenticated"))
 CONFIGMAPS = "/api/v1/namespaces/default/configmaps"
 needs_kubectl = pytest.mark.skipif(
-    shutil.which("kubectl") is None and not os.environ.get("CI"), reason="kubectl is not installed"
+    shutil.which("kubectl") is None and not os.environ.get("CI"),
+    reason="kubectl is missing: install kubectl (Debian: kubernetes-client)",
 )
 
 

@@ -75,7 +75,7 @@ Run = Callable[..., Awaitable[tuple[int, str]]]
 async def kubectl(tmp_path: Path) -> AsyncIterator[Run]:
     """Run kubectl as the admin; gives its code and all it printed."""
     if KUBECTL is None:
-        reason = "kubectl is not installed"
+        reason = "kubectl is missing: install kubectl (Debian: kubernetes-client)"
         pytest.fail(reason) if os.environ.get("CI") == "true" else pytest.skip(reason)
 
     environment = {**os.environ, "KUBECONFIG": str(tmp_path / "kubeconfig"), "HOME": str(tmp_path)}
