@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from roadbed.apimachinery.objects import annotations_of
 from roadbed.apimachinery.request import Object
 
 from .authz import GROUP
@@ -23,6 +24,8 @@ ADMINS = "roadbed:admins"
 """The group of people who may do everything; unlike ``system:masters`` it is a role's doing and can be taken."""
 PORTAL = "system:portal"
 """The user as which the portal works when it acts for nobody in particular."""
+
+AUTOUPDATE = "rbac.authorization.kubernetes.io/autoupdate"
 
 _LABELS = {"kubernetes.io/bootstrapping": "rbac-defaults"}
 _AGGREGATE = f"{GROUP}/aggregate-to-"
@@ -67,6 +70,16 @@ def _viewers() -> Object:
     binding = _binding("system:public-info-viewer", "system:public-info-viewer", group="system:authenticated")
     others = {"apiGroup": GROUP, "kind": "Group", "name": "system:unauthenticated"}
     return {**binding, "subjects": [*binding["subjects"], others]}
+
+
+def brought_up_to_date(stored: Object, ours: Object) -> Object:
+    """Give what a stored object becomes at the start of a newer Roadbed: definitions ours, roles ours and theirs."""
+    if "spec" in ours:
+        return {**stored, "spec": ours["spec"]}
+    if "rules" not in ours or annotations_of(stored).get(AUTOUPDATE) == "false":
+        return stored
+    kept = list(stored.get("rules") or ())
+    return {**stored, "rules": [*kept, *(rule for rule in ours["rules"] if rule not in kept)]}
 
 
 def _kubernetes_roles() -> list[Object]:

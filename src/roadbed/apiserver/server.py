@@ -91,7 +91,7 @@ class ApiServer:
         system = self.local(SYSTEM)
         # Together, so that the store commits them together.
         await asyncio.gather(*(self._ensure(system, _namespace(name)) for name in SYSTEM_NAMESPACES))
-        await asyncio.gather(*(self._ensure(system, obj) for obj in bootstrap.policy()))
+        await asyncio.gather(*(self._ensure(system, obj, updates=True) for obj in bootstrap.policy()))
         with self._definitions.trusting():  # nothing but our own is served before the start ends
             await asyncio.gather(*(self._ensure(system, crd, updates=True) for crd in self._crds))
         cleaning = self._installer.clean(self._delete_all, self._release)
@@ -150,7 +150,7 @@ class ApiServer:
             return  # gone already
 
     async def _ensure(self, system: LocalTransport, obj: Object, *, updates: bool = False) -> None:
-        """Create an object; where it exists, leave it or bring its spec up to date."""
+        """Create an object; where it exists, leave it or bring it up to date."""
         gvk, name = gvk_of(obj), name_of(obj)
         resource = next(each for each in self._registry.resources() if each.gvk == gvk)
         options = {"fieldManager": "roadbed"}
@@ -159,7 +159,7 @@ class ApiServer:
         if stored is None:
             await system.call(ApiRequest.on("create", resource, body=obj, options=options))
         elif updates:
-            wanted = {**orjson.loads(stored.value), "spec": obj["spec"]}
+            wanted = bootstrap.brought_up_to_date(orjson.loads(stored.value), obj)
             await system.call(ApiRequest.on("update", resource, name=name, body=wanted, options=options))
 
 
