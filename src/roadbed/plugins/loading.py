@@ -34,8 +34,13 @@ class Plugins:
         self._manager.check_pending()
 
     def add(self, name: str, plugin: object) -> None:
-        """Register one more plugin: an object whose hook implementations need what only ``app`` has made."""
+        """Register one more plugin: an object whose hook implementations need what only ``app`` has made.
+
+        Raises:
+            pluggy.PluginValidationError: it implements a hook that does not exist.
+        """
         self._manager.register(plugin, name=name)
+        self._manager.check_pending()
 
     @property
     def names(self) -> list[str]:
