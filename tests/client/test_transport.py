@@ -19,6 +19,7 @@ from roadbed.apimachinery.errors import (
 from roadbed.apimachinery.gvk import GVK
 from roadbed.apimachinery.objects import revision_of
 from roadbed.apimachinery.request import JSON_PATCH, User
+from roadbed.apis.authorization import SELFSUBJECTACCESSREVIEWS
 from roadbed.apis.core import CONFIGMAPS, NAMESPACES
 from roadbed.client import connect
 from roadbed.testing import control_plane, serving
@@ -150,6 +151,17 @@ async def test_preconditions_guard_a_delete(client):
     with pytest.raises(ConflictError):
         await client.delete(CONFIGMAPS, "a", "default", uid="another")
     assert await client.find(CONFIGMAPS, "a", "default")
+
+
+async def test_a_review_may_carry_the_nulls_that_go_clients_write(client):
+    question = {
+        "apiVersion": "authorization.k8s.io/v1",
+        "kind": "SelfSubjectAccessReview",
+        "metadata": {"creationTimestamp": None},
+        "spec": {"resourceAttributes": {"verb": "get", "resource": "pods"}},
+        "status": {"allowed": False},
+    }
+    assert (await client.ask(SELFSUBJECTACCESSREVIEWS, question))["status"]["allowed"] is True
 
 
 async def test_a_dead_server_is_named(plane, tmp_path):

@@ -30,6 +30,8 @@ async def review(user: User, request: ApiRequest, reviewer: Reviewer) -> Answer:
     meta = question.setdefault("metadata", {})
     if not isinstance(meta, dict):
         raise BadRequestError("metadata must be an object")
+    # Go clients write `creationTimestamp: null`; null means absent, as everywhere in ObjectMeta.
+    meta = question["metadata"] = {name: value for name, value in meta.items() if value is not None}
     is_placed = resource.namespaced and bool(request.namespace)
     if is_placed and meta.setdefault("namespace", request.namespace) != request.namespace:
         raise BadRequestError(
