@@ -17,8 +17,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _platform(options: UpOptions) -> Platform:
-    # What is imported and opened from here on lives as long as the process. Collecting while it grows would be a
-    # fifth of a cold start; the platform collects again once it is ready.
+    # What is imported and opened from here on lives as long as the process. Collecting while it grows slows
+    # the imports; the platform collects again once it is ready.
     gc.disable()
     # Only `up` needs the servers and engines: every other command starts without importing them.
     from roadbed.app import Platform as Running

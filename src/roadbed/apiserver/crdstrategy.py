@@ -46,7 +46,7 @@ class CrdStrategy(Strategy):
     def trusting(self) -> Iterator[None]:
         """Take the schemas of definitions as valid inside the block: Roadbed's own, which its tests check.
 
-        Judging and compiling two dozen of them would be most of a cold start.
+        Judging and compiling two dozen of them would be a large part of a first start.
         """
         self._trusts = True
         try:
