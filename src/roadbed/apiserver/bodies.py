@@ -111,8 +111,8 @@ def repeated(raw: bytes, value: Any, strictness: str) -> tuple[str, ...]:
     text = raw.strip()
     if strictness == "Ignore" or text[:1] not in (b"{", b"["):
         return ()
-    if len(orjson.dumps(value)) == len(text):
-        return ()  # a compact body, as clients send it: a key that was dropped would show in its length
+    if len(orjson.dumps(value)) == len(text) or len(json.dumps(value)) == len(text):
+        return ()  # compact, as Go's clients send it, or spaced, as Python's: a dropped key shows in the length
     try:
         doubled = tuple(
             f'duplicate field "{path}"' for path in _doubled(json.loads(text, object_pairs_hook=_Pairs), "")
