@@ -9,8 +9,9 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from benches import bench_apiserver as ours
 from tests.oracle import peer
+
+from benches import bench_apiserver as ours
 
 LOADS = (
     ("creates_per_s_1_client", "creates", 1, 600, "per_s"),

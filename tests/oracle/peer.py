@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 import yaml
 from cryptography.hazmat.primitives import serialization
@@ -78,7 +79,9 @@ class Peer:
     ) -> None:
         found = programs()
         if found is None:
-            raise FileNotFoundError("the real API server is not built here: run `make oracle-build` (needs Go)")
+            raise FileNotFoundError(
+                "the real API server is not built here: run `make oracle-build` (needs Go)"
+            )
         self._programs = found
         self.folder = folder
         self.port = _free_port()
@@ -92,7 +95,7 @@ class Peer:
         """The administrator's kubeconfig."""
         return self.folder / "kubeconfig"
 
-    def __enter__(self) -> Peer:
+    def __enter__(self) -> Self:
         self._write_files()
         try:
             self._start_etcd()

@@ -19,7 +19,7 @@ JOINED_BYTES = 64 * 1024  # a larger body is worth a write of its own, but not a
 
 
 class Exchange(RequestResponseCycle):
-    """uvicorn's exchange, but for answers that say their length at once."""
+    """uvicorn's exchange, but for answers that say their length at once, and for the chunks of a stream."""
 
     _head: bytes | None = None
     _length = 0
@@ -30,10 +30,12 @@ class Exchange(RequestResponseCycle):
             self._head = self._whole_head(message)
             if self._head is None:
                 await super().send(message)
-        elif self._head is None:
-            await super().send(message)
-        else:
+        elif self._head is not None:
             await self._send_first(message)
+        elif self.chunked_encoding and message.get("more_body") and message["body"]:
+            await self._send_chunk(message["body"])
+        else:
+            await super().send(message)
 
     def _whole_head(self, message: Any) -> bytes | None:
         """Give the head of an answer whose length is known; None is for uvicorn to write."""
@@ -75,3 +77,9 @@ class Exchange(RequestResponseCycle):
         self.response_complete = True
         self.message_event.set()
         self.on_response()
+
+    async def _send_chunk(self, body: bytes) -> None:
+        if self.flow.write_paused and not self.disconnected:
+            await self.flow.drain()
+        if not self.disconnected:
+            self.transport.write(b"%x\r\n%b\r\n" % (len(body), body))

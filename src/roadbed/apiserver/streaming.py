@@ -19,7 +19,7 @@ from .ports import Clock
 from .watchcache import Signal
 
 Send = Callable[[dict[str, Any]], Awaitable[None]]
-SEND_S = 60.0  # a client that takes nothing for this long is gone
+SEND_S = 30.0  # between two looks; a client that took nothing from one to the next is gone
 _START = {
     "type": "http.response.start",
     "status": 200,
@@ -44,20 +44,43 @@ async def stream(watch: Watch, form: Form, clock: Clock, receive: Receive, send:
 
 
 async def _send_all(watch: Watch, shape: _Shape, send: Send) -> None:
-    loop = asyncio.get_running_loop()
     try:
-        # One guard for all sends, armed for each: making one for each costs a tenth of a delivery.
         async with asyncio.timeout(None) as guard, aclosing(watch.batches()) as batches:
-            async for batch in batches:
-                content = shape.bookmark(batch) if isinstance(batch, bytes) else shape.signals(batch)
-                guard.reschedule(loop.time() + SEND_S)
-                await send({"type": "http.response.body", "body": content, "more_body": True})
-                guard.reschedule(None)
+            stall = _Stall(guard)
+            try:
+                async for batch in batches:
+                    content = shape.bookmark(batch) if isinstance(batch, bytes) else shape.signals(batch)
+                    stall.is_sending = True
+                    await send({"type": "http.response.body", "body": content, "more_body": True})
+                    stall.is_sending, stall.seen = False, False
+            finally:
+                stall.stop()
     except TimeoutError:
         return  # nobody reads; the connection is as good as gone
     except ApiError as error:
         line = orjson.dumps({"type": "ERROR", "object": error.to_status()}) + b"\n"
         await send({"type": "http.response.body", "body": line, "more_body": True})
+
+
+class _Stall:
+    """Ends a send that takes longer than one look to the next: no timer to arm for each of many sends."""
+
+    def __init__(self, guard: asyncio.Timeout) -> None:
+        self.is_sending = False
+        self.seen = False
+        self._guard = guard
+        self._loop = asyncio.get_running_loop()
+        self._timer = self._loop.call_later(SEND_S, self._look)
+
+    def stop(self) -> None:
+        self._timer.cancel()
+
+    def _look(self) -> None:
+        if self.is_sending and self.seen:
+            self._guard.reschedule(self._loop.time())
+            return
+        self.seen = self.is_sending
+        self._timer = self._loop.call_later(SEND_S, self._look)
 
 
 async def _until_gone(receive: Receive, watch: Watch) -> None:

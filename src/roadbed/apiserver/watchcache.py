@@ -116,13 +116,14 @@ class Change:
 class Watcher:
     """One watch: a bounded queue filled by the cache, emptied by ``drain`` in one task."""
 
-    __slots__ = ("_cache", "_error", "_prefix", "_selects", "_wake", "closed", "queue")
+    __slots__ = ("_cache", "_error", "_is_roused", "_prefix", "_selects", "_waiting", "closed", "queue")
 
     def __init__(self, cache: WatchCache, prefix: str, selects: Selection | None) -> None:
         self._cache = cache
         self._prefix = prefix
         self._selects = selects
-        self._wake = asyncio.Event()
+        self._is_roused = False
+        self._waiting: asyncio.Future[None] | None = None  # of the task in ``drain``
         self._error: ApiError | None = None
         self.closed = asyncio.Event()  # failed or finished; nothing more will be queued
         self.queue: deque[Signal] = deque()
@@ -138,7 +139,7 @@ class Watcher:
             self.fail(ExpiredError("the watcher read too slowly and was dropped; list again, then watch"))
             return
         self.queue.append(signal)
-        self._wake.set()
+        self.rouse()
 
     def fail(self, error: ApiError) -> None:
         """End the watch with ``error``; what is queued is dropped."""
@@ -146,30 +147,36 @@ class Watcher:
         self.closed.set()
         self.queue.clear()
         self._cache.drop(self)
-        self._wake.set()
+        self.rouse()
 
     def finish(self) -> None:
         """End the watch in good order once what is queued was read."""
         self.closed.set()
         self._cache.drop(self)
-        self._wake.set()
+        self.rouse()
 
-    async def drain(self, timeout_s: float) -> list[Signal] | None:
-        """Give all that is queued, waiting up to ``timeout_s`` for the first; empty when nothing came.
+    def rouse(self) -> None:
+        """Let ``drain``, or the next one, give what there is, even if that is nothing."""
+        self._is_roused = True
+        if self._waiting is not None and not self._waiting.done():
+            self._waiting.set_result(None)
 
-        None when the watch ended in good order (the resource or its schema changed).
+    async def drain(self, loop: asyncio.AbstractEventLoop) -> list[Signal] | None:
+        """Give all that is queued, waiting for the first; empty when roused before one came.
+
+        None when the watch ended in good order (the resource or its schema changed). ``loop`` is the running
+        one: asking for it costs a system call on Python 3.11, for each of hundreds of watchers.
 
         Raises:
             ApiError: the watch failed (it overflowed, the server stops).
         """
-        if not self.queue and not self.closed.is_set():
-            self._wake.clear()
-            # A bare timer: asyncio.timeout costs a tenth of a delivery, for each of hundreds of watchers.
-            timer = asyncio.get_running_loop().call_later(timeout_s, self._wake.set)
+        if not self._is_roused and not self.closed.is_set():
+            self._waiting = loop.create_future()
             try:
-                await self._wake.wait()
+                await self._waiting
             finally:
-                timer.cancel()
+                self._waiting = None
+        self._is_roused = False
         if self._error is not None:
             raise self._error
         if self.closed.is_set() and not self.queue:

@@ -36,7 +36,9 @@ class Watch:
         self._bookmarks = call.flag("allowWatchBookmarks")
         self._sends_initial = _initial_events(call)
         self._timeout_s = _timeout_s(options.get("timeoutSeconds", ""))
+        self._loop = asyncio.get_running_loop()
         self._end = 0.0
+        self._is_due = False  # a bookmark, or the end of the watch
         self._selects = listing.selection(call)
         revision = options.get("resourceVersion", "")
         self._after = listing.parse_revision(revision) if revision else 0
@@ -76,7 +78,8 @@ class Watch:
         Raises:
             ExpiredError: the revision is compacted, or the reader was too slow.
         """
-        self._end = asyncio.get_running_loop().time() + self._timeout_s
+        self._end = self._loop.time() + self._timeout_s
+        timer = self._loop.call_later(min(self._timeout_s, BOOKMARK_S), self._tick)
         try:
             if self._initial:
                 yield [Signal("ADDED", entry) for entry in self._initial]
@@ -85,20 +88,25 @@ class Watch:
                 yield self._bookmark(self._start, ends_initial=True)
             async for batch in self._catch_up():
                 yield batch
-            async for live in self._live():
-                yield live
+            while (signals := await self._watcher.drain(self._loop)) is not None:
+                if signals:
+                    yield signals
+                # What is queued by now is part of what a bookmark would promise.
+                if not self._is_due or self._watcher.queue:
+                    continue
+                if (left := self._left_s()) <= 0:
+                    return
+                if self._bookmarks:
+                    yield self._bookmark(self._core.hub.revision)
+                self._is_due = False
+                timer = self._loop.call_later(min(left, BOOKMARK_S), self._tick)
         finally:
+            timer.cancel()
             self._watcher.close()
 
-    async def _live(self) -> AsyncIterator[list[Signal] | Bookmark]:
-        while (left := self._left_s()) > 0:
-            signals = await self._watcher.drain(min(left, BOOKMARK_S))
-            if signals is None:
-                return
-            if signals:
-                yield signals
-            elif self._bookmarks:
-                yield self._bookmark(self._core.hub.revision)
+    def _tick(self) -> None:
+        self._is_due = True
+        self._watcher.rouse()
 
     async def _catch_up(self) -> AsyncIterator[list[Signal]]:
         if self._missed is None:
@@ -140,7 +148,7 @@ class Watch:
             await asyncio.gather(step, closed, return_exceptions=True)
 
     def _left_s(self) -> float:
-        return self._end - asyncio.get_running_loop().time()
+        return self._end - self._loop.time()
 
     def _bookmark(self, revision: int, *, ends_initial: bool = False) -> Bookmark:
         resource = self._call.served.resource
