@@ -37,7 +37,7 @@ from .writing import Writer
 from .xrd import scope_of
 
 SYNC_TIMEOUT_S = 5.0  # a kind that can't be listed is read object by object instead
-WORKERS = 16  # they wait for commits together, so many share one
+WORKERS = 8  # they wait for commits together, so some share one; more make every turn of the loop longer
 
 
 @dataclass(slots=True)
