@@ -5,7 +5,7 @@ Both faces, HTTP and in process, come through here and nowhere else, so that bot
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from roadbed.apimachinery.admission import Reviewer
 from roadbed.apimachinery.errors import (
@@ -28,8 +28,13 @@ from .handlers.review import review
 from .handlers.update import update
 from .handlers.watch import Watch
 from .ports import Attributes
+from .registry import Served
 
 _SUBRESOURCE_VERBS = frozenset(("get", "update", "patch"))
+
+
+Poster = Callable[[Core, Call], Awaitable[Answer]]
+"""Answers a create on a subresource of a named object (``serviceaccounts/<name>/token``)."""
 
 
 class Dispatcher:
@@ -38,11 +43,16 @@ class Dispatcher:
     def __init__(self, core: Core) -> None:
         self._core = core
         self._reviewers: dict[Resource, Reviewer] = {}
+        self._posters: dict[tuple[str, str, str], Poster] = {}  # by group, plural, subresource
         self.refusal: Callable[[], str] = lambda: ""  # why nothing is served now; empty when serving
 
     def add_reviewer(self, reviewer: Reviewer) -> None:
         """Serve one more review kind."""
         self._reviewers[reviewer.resource] = reviewer
+
+    def add_poster(self, group: str, plural: str, subresource: str, poster: Poster) -> None:
+        """Let ``poster`` answer creates on a subresource; the kind must name it among its subresources."""
+        self._posters[group, plural, subresource] = poster
 
     @property
     def reviews(self) -> list[Resource]:
@@ -57,6 +67,8 @@ class Dispatcher:
         call = self._admit(user, request)
         core = self._core
         match request.verb:
+            case "create" if request.subresource:
+                return await self._posters[request.group, request.plural, request.subresource](core, call)
             case "create":
                 return await create(core, call)
             case "get":
@@ -94,20 +106,23 @@ class Dispatcher:
             raise routes.not_found()
         if request.subresource and request.subresource not in resource.subresources:
             raise routes.not_found()
-        if request.subresource and request.verb not in _SUBRESOURCE_VERBS:
-            raise _no_verb(request)
-        if not request.subresource and request.verb not in resource.verbs:
-            raise _no_verb(request)
-        if request.verb == "create" and request.name:
+        if not self._has_verb(served, request):
             raise _no_verb(request)
         if request.verb == "deletecollection" and resource.namespaced and not request.namespace:
             raise _no_verb(request)  # never a whole cluster in one request
-        needs_name = request.verb in ("get", "update", "patch", "delete")
+        needs_name = bool(request.subresource) or request.verb in ("get", "update", "patch", "delete")
         if needs_name and not request.name:
             raise _no_verb(request)
         if needs_name and resource.namespaced and not request.namespace:
             raise BadRequestError(f"{resource.qualified} live in a namespace; name one to {request.verb}")
         return call
+
+    def _has_verb(self, served: Served, request: ApiRequest) -> bool:
+        if not request.subresource:
+            return request.verb in served.resource.verbs and not (request.verb == "create" and request.name)
+        if (request.group, request.plural, request.subresource) in self._posters:
+            return request.verb == "create"
+        return request.verb in _SUBRESOURCE_VERBS
 
     async def _ask(self, user: User, request: ApiRequest, reviewer: Reviewer) -> Answer:
         if request.verb != "create":
