@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import base64
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import aclosing
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,6 +18,7 @@ from roadbed.apimachinery.gvk import Resource
 from roadbed.apimachinery.request import ApiRequest, User
 from roadbed.apis.apiextensions import CUSTOMRESOURCEDEFINITIONS
 from roadbed.apiserver import ApiServer
+from roadbed.apiserver.certificates import Certificates
 from roadbed.storage import open_storage
 
 
@@ -230,6 +233,79 @@ def widgets() -> Resource:
 def widgets_in() -> Callable[[str], Resource]:
     """Give the resource of another served version."""
     return lambda version: replace(Resource("example.org", "v1", "widgets", "Widget"), version=version)
+
+
+@dataclass
+class WebhookServer:
+    """A webhook on a loopback TLS port; ``answer`` gives the answer to a path and a decoded question.
+
+    An answer is an object (sent as JSON with status 200) or raw bytes of a whole HTTP response.
+    """
+
+    certificates: Certificates
+    answer: Callable[[str, Any], Any] = lambda _path, question: question
+    asked: list[tuple[str, Any]] = field(default_factory=list)
+    heads: list[bytes] = field(default_factory=list)
+    connections: int = 0
+    port: int = 0
+
+    @property
+    def url(self) -> str:
+        return f"https://127.0.0.1:{self.port}"
+
+    @property
+    def ca_bundle(self) -> str:
+        return base64.b64encode(self.certificates.ca_pem).decode()
+
+    def config(self, path: str = "/") -> dict[str, str]:
+        """Give the clientConfig that leads here."""
+        return {"url": f"{self.url}{path}", "caBundle": self.ca_bundle}
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        try:
+            while True:
+                head = await reader.readuntil(b"\r\n\r\n")
+                self.heads.append(head)
+                length = next(
+                    int(line[15:])
+                    for line in head.split(b"\r\n")
+                    if line.lower().startswith(b"content-length:")
+                )
+                question = orjson.loads(await reader.readexactly(length))
+                path = head.split(b" ")[1].decode()
+                self.asked.append((path, question))
+                answer = self.answer(path, question)
+                if asyncio.iscoroutine(answer):
+                    answer = await answer
+                if not isinstance(answer, bytes):
+                    body = orjson.dumps(answer)
+                    head = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n"
+                    answer = head % len(body) + body
+                writer.write(answer)
+                await writer.drain()
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        finally:
+            writer.close()
+
+
+@pytest.fixture(scope="session")
+def webhook_certificates() -> Any:
+    made = Certificates.open_folder(None, clock=lambda: datetime.now(UTC))
+    yield made
+    made.close()
+
+
+@pytest.fixture
+async def webhook(webhook_certificates: Certificates) -> AsyncIterator[WebhookServer]:
+    """A webhook server that answers with the question until told otherwise."""
+    found = WebhookServer(webhook_certificates)
+    context = webhook_certificates.server_context()
+    listening = await asyncio.start_server(found.serve, "127.0.0.1", 0, ssl=context)
+    found.port = listening.sockets[0].getsockname()[1]
+    yield found
+    listening.close()
 
 
 __all__: Sequence[str] = ()

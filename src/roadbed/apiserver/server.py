@@ -37,6 +37,7 @@ from .registry import Registry, Served
 from .store import Store
 from .uids import uids
 from .watchcache import Hub
+from .webhooks import Caller
 
 SYSTEM = User("system:apiserver", ("system:masters", "system:authenticated"))
 SYSTEM_NAMESPACES = ("default", "kube-system", "kube-public")
@@ -45,7 +46,8 @@ SYSTEM_NAMESPACES = ("default", "kube-system", "kube-public")
 class ApiServer:
     """Serves every built-in kind and every CustomResourceDefinition.
 
-    ``crds`` are installed at start (created, or updated where they differ). ``clock`` gives aware UTC.
+    ``crds`` are installed at start (created, or updated where they differ). ``clock`` gives aware UTC;
+    ``webhooks`` asks admission and conversion webhooks, and is closed with the server.
     """
 
     def __init__(
@@ -57,7 +59,9 @@ class ApiServer:
         sealer: Sealer,
         crds: Iterable[Object] = (),
         clock: Clock,
+        webhooks: Caller | None = None,
     ) -> None:
+        self._webhooks = webhooks or Caller()
         self._hub = Hub(storage)
         self._registry = Registry(self._hub, lambda value, key: _opened(sealer, value, key))
         self._core = Core(
@@ -109,6 +113,7 @@ class ApiServer:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks = []
         self._hub.close()
+        await self._webhooks.close()
 
     @property
     def asgi(self) -> HttpFace:
