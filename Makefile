@@ -8,7 +8,7 @@ PATIENT := --timeout 30
 
 BROWSER := $(shell find src/roadbed/interfaces/web/browser -type f -not -path '*/node_modules/*')
 
-.PHONY: install up unit test check bench format lint types imports lock
+.PHONY: install up unit test check bench oracle oracle-build format lint types imports lock
 
 install: $(VENV)/.installed
 
@@ -45,6 +45,13 @@ imports: install
 
 bench: install
 	$(BIN)/python -m benches $(ARGS)
+
+# Builds the real kube-apiserver and etcd (Go; minutes, the first time) and asks it the corpus of tests/contract again.
+oracle: oracle-build
+	$(BIN)/python -m tests.contract.recorder $(ARGS)
+
+oracle-build: install
+	$(BIN)/python -m tests.oracle.peer build
 
 # Every platform's pins in one file, with hashes and without the name of any registry's host.
 lock:
