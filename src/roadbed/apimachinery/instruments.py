@@ -67,6 +67,10 @@ class Counter(_Family):
         """Give the number under these label values."""
         return self._numbers.get(values, 0)
 
+    def sum(self, selects: Callable[[Labels], bool]) -> float:
+        """Give the sum over the label values that ``selects`` picks."""
+        return sum(number for values, number in self._numbers.items() if selects(values))
+
     def lines(self) -> Iterator[str]:
         """Give the family's lines."""
         if self._numbers:
