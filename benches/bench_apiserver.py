@@ -20,10 +20,12 @@ from statistics import median, quantiles
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
 CREATES = 6_000
 LISTED = 5_000
+JSON_TYPE = "application/json"
+PATCH_TYPE = "application/apply-patch+yaml"
 DATA = {f"key-{number}": "value-" * 8 for number in range(8)}
 
 
@@ -116,7 +118,7 @@ class Connection:
     def send(self, method: str, path: str, body: bytes = b"") -> None:
         head = (
             f"{method} {path} HTTP/1.1\r\nhost: api\r\nuser-agent: bench/1\r\naccept: application/json\r\n"
-            f"content-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
+            f"content-type: {PATCH_TYPE if method == 'PATCH' else JSON_TYPE}\r\ncontent-length: {len(body)}\r\n\r\n"
         )
         self._writer.write(head.encode() + body)
 
@@ -176,6 +178,91 @@ async def _creates(port: int, tls: ssl.SSLContext, clients: int, count: int) -> 
     begin = time.perf_counter()
     await asyncio.gather(*(run(connection, number) for number, connection in enumerate(connections)))
     return {**_spread(times), "per_s": len(times) / (time.perf_counter() - begin)}
+
+
+async def _updates(port: int, tls: ssl.SSLContext, clients: int, count: int) -> dict[str, float]:
+    """Replace objects, each client its own one after the other, with the revision of the answer before."""
+
+    def body(name: str, index: int, answered: dict[str, Any]) -> bytes:
+        data = {**DATA, "key-0": str(index)}
+        meta = {"name": name, "resourceVersion": answered["metadata"]["resourceVersion"]}
+        return json.dumps({"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": data}).encode()
+
+    return await _changes(port, tls, (clients, count), "PUT", "", body)
+
+
+async def _applies(port: int, tls: ssl.SSLContext, clients: int, count: int) -> dict[str, float]:
+    """Server-side apply of objects that exist, with one field changed each time."""
+
+    def body(name: str, index: int, answered: dict[str, Any]) -> bytes:
+        del answered
+        data = {**DATA, "key-0": str(index)}
+        return json.dumps(
+            {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": data}
+        ).encode()
+
+    return await _changes(port, tls, (clients, count), "PATCH", "?fieldManager=bench&force=true", body)
+
+
+async def _changes(
+    port: int,
+    tls: ssl.SSLContext,
+    load: tuple[int, int],
+    method: str,
+    query: str,
+    body: Callable[[str, int, dict[str, Any]], bytes],
+) -> dict[str, float]:
+    clients, count = load
+    path = "/api/v1/namespaces/default/configmaps"
+    times: list[float] = []
+    connections = [await Connection.open(port, tls) for _ in range(clients)]
+
+    async def run(connection: Connection, number: int) -> None:
+        name = f"{method.lower()}-{clients:02}-{number:02}"
+        made = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": DATA}
+        status, answer = await connection.ask("POST", path, json.dumps(made).encode())
+        assert status == 201, answer
+        for index in range(count // clients):
+            content = body(name, index, json.loads(answer))
+            begin = time.perf_counter()
+            status, answer = await connection.ask(method, f"{path}/{name}{query}", content)
+            times.append(time.perf_counter() - begin)
+            assert status == 200, answer
+
+    begin = time.perf_counter()
+    await asyncio.gather(*(run(connection, number) for number, connection in enumerate(connections)))
+    return {**_spread(times), "per_s": len(times) / (time.perf_counter() - begin)}
+
+
+async def _fills(port: int, tls: ssl.SSLContext, clients: int, count: int) -> dict[str, float]:
+    """Create objects in a namespace of their own, for lists and for memory."""
+    connections = [await Connection.open(port, tls) for _ in range(clients)]
+    await connections[0].ask("POST", "/api/v1/namespaces", b'{"metadata": {"name": "full"}}')
+
+    async def run(connection: Connection, number: int) -> None:
+        for index in range(count // clients):
+            meta = {"name": f"f{number:02}-{index:05}", "labels": {"app": "x"}}
+            body = json.dumps({"metadata": meta, "data": DATA}).encode()
+            status, answer = await connection.ask("POST", "/api/v1/namespaces/full/configmaps", body)
+            assert status == 201, answer
+
+    begin = time.perf_counter()
+    await asyncio.gather(*(run(connection, number) for number, connection in enumerate(connections)))
+    return {"per_s": count / (time.perf_counter() - begin)}
+
+
+async def _full_lists(port: int, tls: ssl.SSLContext, clients: int, count: int) -> dict[str, float]:
+    """List everything that ``fills`` made, in one answer."""
+    del clients
+    connection = await Connection.open(port, tls)
+    times = []
+    for _ in range(count):
+        begin = time.perf_counter()
+        status, body = await connection.ask("GET", "/api/v1/namespaces/full/configmaps")
+        times.append(time.perf_counter() - begin)
+        assert status == 200
+    del body
+    return _spread([*times, times[-1]])
 
 
 async def _lists(port: int, tls: ssl.SSLContext, clients: int, count: int) -> dict[str, float]:
@@ -255,7 +342,16 @@ def _tls(folder: Path) -> ssl.SSLContext:
     return context
 
 
-_LOADS = {"creates": _creates, "lists": _lists, "watches": _watches, "kinds": _kinds}
+_LOADS = {
+    "creates": _creates,
+    "updates": _updates,
+    "applies": _applies,
+    "fills": _fills,
+    "full_lists": _full_lists,
+    "lists": _lists,
+    "watches": _watches,
+    "kinds": _kinds,
+}
 
 
 def _main() -> None:

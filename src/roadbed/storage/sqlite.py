@@ -283,7 +283,7 @@ class SqliteStorage:
         return done
 
     def _flush(self) -> None:
-        """Hand the next batch to the writer thread."""
+        """Commit the next batch."""
         batch: list[Write] = []
         size_bytes = 0
         while self._queue and len(batch) < self._limits.batch_writes:
@@ -292,9 +292,7 @@ class SqliteStorage:
                 break
             batch.append(self._queue.popleft())
         if batch:
-            self._writer.submit(
-                lambda store: store.append(batch), lambda outcome: self._settle(batch, outcome)
-            )
+            self._writer.commit(batch, lambda outcome: self._settle(batch, outcome))
             return
         self._is_flushing = False
         if self._drained is not None and not self._drained.done():
