@@ -5,8 +5,9 @@ The API server calls them; engines provide them through ``plugins``; ``app`` bri
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal, Protocol
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
 
 from .gvk import Resource
 from .request import Object, User
@@ -19,7 +20,9 @@ class AdmissionRequest:
     """One write on its way to storage.
 
     ``object`` is what would be stored (absent on DELETE), ``old`` what is stored (absent on CREATE).
-    ``dry_run`` asks for no side effect at all.
+    ``dry_run`` asks for no side effect at all. ``options`` are the request's CreateOptions, UpdateOptions,
+    PatchOptions or DeleteOptions. What is put into ``warnings`` goes back with the answer, what is put into
+    ``annotations`` into the audit log.
     """
 
     operation: Operation
@@ -31,6 +34,9 @@ class AdmissionRequest:
     old: Object | None
     subresource: str = ""
     dry_run: bool = False
+    options: Mapping[str, Any] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+    annotations: dict[str, str] = field(default_factory=dict)
 
 
 class Admitter(Protocol):

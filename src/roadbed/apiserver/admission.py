@@ -1,58 +1,166 @@
-"""The admission chain: who is asked before a write, in the order they were added.
+"""The admission chain: who is asked before a write, and in which order.
 
-Held by ``Core``; asked by ``writing`` and ``handlers.delete`` between preparing and validating. Built-in
-rules (namespace existence) are the handlers'; escalation checks and engines' rules are admitters.
+Held by ``Core``; asked by ``writing`` and ``handlers.delete``. First the mutators (defaults of Kubernetes' own
+plug-ins, mutating policies, mutating webhooks), all of them once more when a later one changed what an earlier one
+saw; then the admitters of this platform (escalation checks, engines' rules), so that nothing changes behind their
+backs; then, once the object is complete and valid, the validators (policies, webhooks, quotas). A resource that
+nobody looks at costs a few comparisons and nothing else.
+
+Source: k8s.io/apiserver/pkg/admission (chain, reinvocation) and pkg/kubeapiserver/options/plugins.go (order).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 from roadbed.apimachinery.admission import AdmissionRequest, Admitter
+from roadbed.apimachinery.gvk import Resource
 from roadbed.apimachinery.request import Object
 
 
+@dataclass(slots=True)
+class Reinvocation:
+    """Which round of mutation this is, and what each mutator remembers of the first.
+
+    ``wanted`` is set by a mutator that changed the object after others had seen it.
+    """
+
+    is_second: bool = False
+    wanted: bool = False
+    memory: dict[str, Invoked] = field(default_factory=dict)
+
+    def of(self, mutator: str) -> Invoked:
+        """Give the memory of one mutator."""
+        return self.memory.setdefault(mutator, Invoked())
+
+
+@dataclass(slots=True)
+class Invoked:
+    """Which hooks of one mutator were asked and may be asked again, and what the object was afterwards."""
+
+    before: set[str] = field(default_factory=set)
+    again: set[str] = field(default_factory=set)
+    output: Object | None = None
+
+    def require_all(self) -> None:
+        """Let every hook that was asked before be asked again."""
+        self.again |= self.before
+        self.before.clear()
+
+
+class Mutator(Protocol):
+    """May change a write, or refuse it."""
+
+    def sees(self, resource: Resource) -> bool:
+        """Say, quickly, whether writes of this resource concern it."""
+        ...
+
+    async def mutate(self, request: AdmissionRequest, round_: Reinvocation) -> Object | None:
+        """Give the object to go on with, or None to leave it as it is; never changes the request's own.
+
+        Raises:
+            ApiError: the write is refused.
+        """
+        ...
+
+
+class Settlement(Protocol):
+    """Something held for a write that was let through; told once how the write ended."""
+
+    async def kept(self) -> None:
+        """The write was stored."""
+        ...
+
+    def undone(self) -> None:
+        """The write was not stored."""
+        ...
+
+
+class Validator(Protocol):
+    """May refuse a complete and valid write."""
+
+    def sees(self, resource: Resource) -> bool:
+        """Say, quickly, whether writes of this resource concern it."""
+        ...
+
+    async def validate(self, request: AdmissionRequest) -> Settlement | None:
+        """Return, with what has to be settled after the write, if anything.
+
+        Raises:
+            ApiError: the write is refused.
+        """
+        ...
+
+
 class Admission:
-    """Asks each admitter that wants to see a resource."""
+    """Asks each that wants to see a resource."""
 
     def __init__(self, admitters: Iterable[Admitter] = ()) -> None:
+        self._mutators: tuple[Mutator, ...] = ()
+        self._validators: tuple[Validator, ...] = ()
         self._admitters = list(admitters)
         self._by_resource: dict[str, tuple[Admitter, ...]] = {}
+
+    def chain(self, mutators: Sequence[Mutator], validators: Sequence[Validator]) -> None:
+        """Set who mutates and who validates, in this order."""
+        self._mutators = tuple(mutators)
+        self._validators = tuple(validators)
 
     def add(self, admitter: Admitter) -> None:
         """Ask one more, after the others."""
         self._admitters.append(admitter)
         self._by_resource.clear()
 
-    def sees(self, qualified: str) -> bool:
-        """Say whether anyone wants to see writes of ``plural.group``."""
-        return bool(self._interested(qualified))
+    def mutates(self, resource: Resource) -> bool:
+        """Say whether anyone wants to see writes before they are complete."""
+        for each in self._mutators:
+            if each.sees(resource):
+                return True
+        return bool(self._interested(resource.qualified))
 
-    async def admit(self, request: AdmissionRequest) -> Object | None:
-        """Give the object to go on with (the one in the request unless an admitter changed it).
+    def validates(self, resource: Resource) -> bool:
+        """Say whether anyone wants to see complete writes."""
+        return any(each.sees(resource) for each in self._validators)
+
+    async def mutate(self, request: AdmissionRequest) -> Object | None:
+        """Give the object to go on with (the one in the request unless someone changed it).
 
         Raises:
-            ApiError: an admitter refuses the write.
+            ApiError: the write is refused.
         """
-        obj = request.object
+        round_ = Reinvocation()
+        mutators = [each for each in self._mutators if each.sees(request.resource)]
+        for mutator in mutators:
+            request = _with(request, await mutator.mutate(request, round_))
+        if round_.wanted:
+            round_.is_second = True
+            for mutator in mutators:
+                request = _with(request, await mutator.mutate(request, round_))
         for admitter in self._interested(request.resource.qualified):
-            if request.operation not in admitter.operations:
-                continue
-            changed = await admitter.admit(request)
-            if changed is not None:
-                obj = changed
-                request = AdmissionRequest(
-                    operation=request.operation,
-                    resource=request.resource,
-                    namespace=request.namespace,
-                    name=request.name,
-                    user=request.user,
-                    object=changed,
-                    old=request.old,
-                    subresource=request.subresource,
-                    dry_run=request.dry_run,
-                )
-        return obj
+            if request.operation in admitter.operations:
+                request = _with(request, await admitter.admit(request))
+        return request.object
+
+    async def validate(self, request: AdmissionRequest) -> list[Settlement]:
+        """Return what has to be settled after the write.
+
+        Raises:
+            ApiError: the write is refused; what was held for it is let go.
+        """
+        held: list[Settlement] = []
+        try:
+            for validator in self._validators:
+                if validator.sees(request.resource):
+                    found = await validator.validate(request)
+                    if found is not None:
+                        held.append(found)
+        except BaseException:
+            for each in held:
+                each.undone()
+            raise
+        return held
 
     def _interested(self, qualified: str) -> tuple[Admitter, ...]:
         found = self._by_resource.get(qualified)
@@ -62,3 +170,7 @@ class Admission:
             )
             self._by_resource[qualified] = found
         return found
+
+
+def _with(request: AdmissionRequest, changed: Object | None) -> AdmissionRequest:
+    return request if changed is None else replace(request, object=changed)

@@ -66,12 +66,16 @@ def _selected_name(request: ApiRequest) -> str:
 
 @dataclass(slots=True)
 class Call:
-    """One authorised request on one served resource; ``warnings`` go back with the answer."""
+    """One authorised request on one served resource.
+
+    ``warnings`` go back with the answer, ``annotations`` into the audit log.
+    """
 
     served: Served
     user: User
     request: ApiRequest
     warnings: list[str] = field(default_factory=list)
+    annotations: dict[str, str] = field(default_factory=dict)
 
     @property
     def path(self) -> str:

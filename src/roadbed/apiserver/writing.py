@@ -1,12 +1,14 @@
 """The way of every write from wanted object to stored bytes, shared by create, update, patch and apply.
 
-System metadata, status isolation, finalizer rules, generation, field ownership, admission, validation,
-and no revision for a write that changes nothing. Handlers decide what is wanted; this decides what may be.
+Status isolation, finalizer rules, field ownership, mutating admission, system metadata, generation, schema and
+kind's rules, validating admission, in this order, and no revision for a write that changes nothing. What
+admission changes is owned by nobody, as in Kubernetes. Handlers decide what is wanted; this decides what may be.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,12 +16,12 @@ import orjson
 
 from roadbed.apimachinery.admission import AdmissionRequest, Operation
 from roadbed.apimachinery.causes import forbidden, invalid, invalid_value
-from roadbed.apimachinery.errors import ConflictError
+from roadbed.apimachinery.errors import AlreadyExistsError, ConflictError
 from roadbed.apimachinery.names import generate_name
 from roadbed.apimachinery.request import Answer, Object
 
 from .context import Call, Core
-from .decoding import tidy, validate
+from .decoding import copied, tidy, validate
 
 _GIVEN_BY_SERVER = (
     "uid",
@@ -31,6 +33,7 @@ _GIVEN_BY_SERVER = (
     "selfLink",
 )
 _FIXED = ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation")
+GENERATE_ATTEMPTS = 8  # as Kubernetes: five characters collide rarely, and a retry costs one lookup
 Build = Callable[[Object], Object]
 """From the live object (not to be changed) to the wanted one (owned by the caller)."""
 
@@ -42,17 +45,42 @@ class Ownership:
     is_applied: bool = False
 
 
-async def admit(
+async def mutate(
     core: Core, call: Call, operation: Operation, obj: Object | None, old: Object | None
 ) -> Object | None:
-    """Ask the admission chain; gives the object to go on with."""
-    served = call.served
-    if not core.admission.sees(served.resource.qualified):
+    """Ask who may change a write; gives the object to go on with, the same one if nobody did."""
+    if not core.admission.mutates(call.served.resource):
         return obj
+    admitted = await core.admission.mutate(_asked(call, operation, obj, old))
+    if admitted is not None and admitted is not obj:
+        tidy(call, admitted)
+    return admitted
+
+
+@asynccontextmanager
+async def judged(
+    core: Core, call: Call, operation: Operation, obj: Object | None, old: Object | None
+) -> AsyncIterator[None]:
+    """Ask who may refuse a complete write, around the storing of it; what they held is settled afterwards."""
+    held = await core.admission.validate(_asked(call, operation, obj, old))
+    try:
+        yield
+    except BaseException:
+        for each in held:
+            each.undone()
+        raise
+    for each in held:
+        if call.is_dry_run:
+            each.undone()
+        else:
+            await each.kept()
+
+
+def _asked(call: Call, operation: Operation, obj: Object | None, old: Object | None) -> AdmissionRequest:
     named = obj or old or {}
-    request = AdmissionRequest(
+    return AdmissionRequest(
         operation=operation,
-        resource=served.resource,
+        resource=call.served.resource,
         namespace=call.request.namespace,
         name=str(named.get("metadata", {}).get("name") or call.request.name),
         user=call.user,
@@ -60,70 +88,134 @@ async def admit(
         old=old,
         subresource=call.request.subresource,
         dry_run=call.is_dry_run,
+        options=_options(call, operation),
+        warnings=call.warnings,
+        annotations=call.annotations,
     )
-    admitted = await core.admission.admit(request)
-    if admitted is not None and admitted is not obj:
-        tidy(call, admitted)
-    return admitted
 
 
-def complete_new(core: Core, call: Call, obj: Object) -> None:
-    """Give a new object its system metadata, and its name where it is generated."""
+def _options(call: Call, operation: Operation) -> dict[str, Any]:
+    """Give the options of a request as the object that webhooks are shown."""
+    request = call.request
+    verb = "Patch" if request.verb == "patch" and operation == "UPDATE" else operation.capitalize()
+    options: dict[str, Any] = {"kind": f"{verb}Options", "apiVersion": "meta.k8s.io/v1"}
+    for name in ("fieldManager", "fieldValidation", "propagationPolicy"):
+        if request.options.get(name):
+            options[name] = request.options[name]
+    if call.is_dry_run:
+        options["dryRun"] = ["All"]
+    if verb == "Patch" and "force" in request.options:
+        options["force"] = call.flag("force")
+    if operation == "DELETE" and isinstance(request.body, dict):
+        options = {**request.body, **options}
+    return options
+
+
+def prepare_new(call: Call, obj: Object) -> None:
+    """Take from a new object what only the server gives, and let its kind complete it."""
     meta = obj["metadata"]
     for member in _GIVEN_BY_SERVER:
         meta.pop(member, None)
-    base = meta.get("generateName")
-    if not meta.get("name") and base:
-        meta["name"] = generate_name(base, core.choose)
     if call.served.resource.namespaced:
         meta["namespace"] = call.request.namespace
-    meta["uid"] = core.new_uid()
-    meta["creationTimestamp"] = core.now()
     if call.served.has_status:
         obj.pop("status", None)
     call.served.strategy.prepare_create(obj)
-    if call.served.strategy.has_generation:
-        meta["generation"] = 1
 
 
-async def store_new(core: Core, call: Call, obj: Object, ownership: Ownership) -> Answer:
-    """Admit, own, validate and store a new object whose metadata is complete."""
-    served = call.served
-    admitted = await admit(core, call, "CREATE", obj, None)
-    obj = obj if admitted is None else admitted
+async def create_new(core: Core, call: Call, obj: Object, ownership: Ownership) -> Answer:
+    """Bring a wanted new object to storage; it is owned by this function.
+
+    Raises:
+        AlreadyExistsError: the name is taken, or generateName found none free in eight attempts.
+    """
+    prepare_new(call, obj)
     obj = own(core, call, None, obj, ownership)
+    admitted = await mutate(core, call, "CREATE", obj, None)
+    if admitted is not None and admitted is not obj:
+        obj = admitted
+        prepare_new(call, obj)
+    is_generated = not obj["metadata"].get("name")
+    for attempt in range(GENERATE_ATTEMPTS):
+        wanted = copied(obj) if is_generated else obj
+        try:
+            return await _store_new(core, call, wanted)
+        except AlreadyExistsError:
+            if not is_generated or attempt == GENERATE_ATTEMPTS - 1:
+                raise
+    raise AssertionError  # the last attempt returned or raised
+
+
+async def _store_new(core: Core, call: Call, obj: Object) -> Answer:
+    """Name, validate, judge and store."""
+    served = call.served
+    meta = obj["metadata"]
+    if not meta.get("name") and meta.get("generateName"):
+        meta["name"] = generate_name(meta["generateName"], core.choose)
+        served.strategy.prepare_create(obj)
+    meta["uid"] = core.new_uid()
+    meta["creationTimestamp"] = core.now()
+    if served.strategy.has_generation:
+        meta["generation"] = 1
     validate(call, obj, None)
-    if call.is_dry_run:
-        core.store.refuse_taken(served, served.path(call.request.namespace, obj["metadata"]["name"]))
-        return Answer(201, orjson.dumps(served.ordered(obj)), tuple(call.warnings))
+    if not core.admission.validates(served.resource):
+        return await _insert(core, call, obj)
+    async with judged(core, call, "CREATE", obj, None):
+        return await _insert(core, call, obj)
+
+
+async def _insert(core: Core, call: Call, obj: Object) -> Answer:
+    served = call.served
     path = served.path(call.request.namespace, obj["metadata"]["name"])
+    if call.is_dry_run:
+        core.store.refuse_taken(served, path)
+        return Answer(201, orjson.dumps(served.ordered(obj)), tuple(call.warnings))
     return Answer(201, await core.store.create(served, path, obj), tuple(call.warnings))
 
 
 async def store_changed(core: Core, call: Call, old: Object, new: Object, ownership: Ownership) -> Answer:
     """Bring a wanted change of a live object to storage; both are owned by this function."""
     served = call.served
-    subresource = call.request.subresource
     check_preconditions(call, old, new)
+    new = _prepare_change(call, old, new)
+    new = own(core, call, old, new, ownership)
+    new["metadata"]["resourceVersion"] = old["metadata"]["resourceVersion"]
+    admitted = await mutate(core, call, "UPDATE", new, old)
+    if admitted is not None and admitted is not new:
+        new = _prepare_change(call, old, admitted)
+        new["metadata"]["resourceVersion"] = old["metadata"]["resourceVersion"]
+    is_judged = core.admission.validates(served.resource)
+    if new == old and not is_judged:  # nothing to judge and nothing to write
+        return Answer(200, orjson.dumps(served.ordered(old)), tuple(call.warnings))
+    if new != old:
+        validate(call, new, old)
+        strategy = served.strategy
+        if (
+            strategy.has_generation
+            and call.request.subresource != "status"
+            and strategy.spec_changed(new, old)
+        ):
+            new["metadata"]["generation"] = int(old["metadata"].get("generation") or 0) + 1
+    if not is_judged:
+        return await commit(core, call, old, new)
+    async with judged(core, call, "UPDATE", new, old):
+        return await commit(core, call, old, new)
+
+
+def _prepare_change(call: Call, old: Object, new: Object) -> Object:
+    """Give the wanted object with all that this request may not change as it is."""
+    served = call.served
+    subresource = call.request.subresource
     _keep_fixed(old, new)
     if subresource == "status":
-        new = _only_status(old, new)
-    elif subresource == "":
+        return _only_status(old, new)
+    if subresource == "":
         if served.has_status:
             _keep(old, new, "status")
         served.strategy.prepare_update(new, old)
         _check_finalizers(call, old, new)
     # subresource finalize and scale prepare the object in their handlers
-    admitted = await admit(core, call, "UPDATE", new, old)
-    new = new if admitted is None else admitted
-    new = own(core, call, old, new, ownership)
-    new["metadata"]["resourceVersion"] = old["metadata"]["resourceVersion"]
-    if new == old:  # nothing to judge and nothing to write
-        return Answer(200, orjson.dumps(served.ordered(old)), tuple(call.warnings))
-    validate(call, new, old)
-    if served.strategy.has_generation and subresource != "status" and served.strategy.spec_changed(new, old):
-        new["metadata"]["generation"] = int(old["metadata"].get("generation") or 0) + 1
-    return await commit(core, call, old, new)
+    return new
 
 
 async def commit(core: Core, call: Call, old: Object, new: Object) -> Answer:
@@ -132,7 +224,7 @@ async def commit(core: Core, call: Call, old: Object, new: Object) -> Answer:
     path = call.path
     revision = old["metadata"]["resourceVersion"]
     warnings = tuple(call.warnings)
-    if call.is_dry_run:
+    if call.is_dry_run or new == old:
         return Answer(200, orjson.dumps(served.ordered(new)), warnings)
     if new["metadata"].get("deletionTimestamp") and is_free(served.strategy, new):
         return Answer(200, await core.store.delete(served, path, new, expected=revision), warnings)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from roadbed.apimachinery.causes import invalid, required
 from roadbed.apimachinery.errors import (
-    AlreadyExistsError,
     BadRequestError,
     Cause,
     ForbiddenError,
@@ -14,8 +13,6 @@ from roadbed.apimachinery.errors import (
 from roadbed.apimachinery.request import Answer, Object
 from roadbed.apiserver import decoding, writing
 from roadbed.apiserver.context import Call, Core
-
-GENERATE_ATTEMPTS = 8  # as Kubernetes: five characters collide rarely, and a retry costs one lookup
 
 
 async def create(core: Core, call: Call) -> Answer:
@@ -32,16 +29,7 @@ async def create(core: Core, call: Call) -> Answer:
     if obj["metadata"].get("resourceVersion"):
         raise BadRequestError("resourceVersion should not be set on objects to be created")
     check_namespace(core, call)
-    is_generated = not obj["metadata"].get("name")
-    for attempt in range(GENERATE_ATTEMPTS):
-        wanted = decoding.copied(obj) if is_generated else obj
-        writing.complete_new(core, call, wanted)
-        try:
-            return await writing.store_new(core, call, wanted, writing.Ownership())
-        except AlreadyExistsError:
-            if not is_generated or attempt == GENERATE_ATTEMPTS - 1:
-                raise
-    raise AssertionError  # the last attempt returned or raised
+    return await writing.create_new(core, call, obj, writing.Ownership())
 
 
 def check_names(call: Call, obj: Object) -> None:

@@ -47,8 +47,11 @@ async def delete(core: Core, call: Call) -> Answer:
         if live is None:
             raise call.not_found()
         _check(call, live, options.get("preconditions") or {})
-        await writing.admit(core, call, "DELETE", None, live)
-        return await _remove(core, call, live, options)
+        await writing.mutate(core, call, "DELETE", None, live)
+        if not core.admission.validates(resource):
+            return await _remove(core, call, live, options)
+        async with writing.judged(core, call, "DELETE", None, live):
+            return await _remove(core, call, live, options)
 
 
 async def delete_collection(core: Core, call: Call) -> Answer:

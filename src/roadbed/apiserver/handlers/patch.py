@@ -155,8 +155,7 @@ async def _apply_new(core: Core, call: Call, obj: Object) -> Answer:
     core.check(call, "create")
     create.check_namespace(core, call)
     decoding.tidy(call, obj)
-    writing.complete_new(core, call, obj)
-    return await writing.store_new(core, call, obj, writing.Ownership(is_applied=True))
+    return await writing.create_new(core, call, obj, writing.Ownership(is_applied=True))
 
 
 def _check_apply(call: Call) -> None:

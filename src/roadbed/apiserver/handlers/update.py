@@ -63,8 +63,7 @@ async def _create_instead(core: Core, call: Call, obj: Object) -> Answer:
         raise call.not_found()
     core.check(call, "create")
     create.check_namespace(core, call)
-    writing.complete_new(core, call, obj)
-    return await writing.store_new(core, call, obj, writing.Ownership())
+    return await writing.create_new(core, call, obj, writing.Ownership())
 
 
 def _finalized(live: Object, body: Object) -> Object:
