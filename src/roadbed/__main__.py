@@ -7,13 +7,15 @@ import sys
 from collections.abc import Sequence
 
 from roadbed.interfaces.cli import Platform, UpOptions
+from roadbed.interfaces.cli.maintenance import Maintenance
+from roadbed.interfaces.cli.server import Server, ServerOptions
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; gives its exit code."""
     from roadbed.interfaces.cli.main import main as run
 
-    return run(argv, platforms=_platform)
+    return run(argv, platforms=_platform, maintenance=_maintenance, servers=_server)
 
 
 def _platform(options: UpOptions) -> Platform:
@@ -34,6 +36,19 @@ def _platform(options: UpOptions) -> Platform:
             in_memory=options.in_memory,
         )
     )
+
+
+def _server(options: ServerOptions) -> Server:
+    gc.disable()  # as for a platform
+    from roadbed.alone import Server as Alone
+
+    return Alone(options)
+
+
+def _maintenance() -> Maintenance:
+    from roadbed.maintenance import FolderMaintenance
+
+    return FolderMaintenance()
 
 
 if __name__ == "__main__":

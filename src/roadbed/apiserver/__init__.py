@@ -5,6 +5,7 @@ Nothing here knows SQL, an engine or the client; whatever needs one of them does
 
 from .access import Access
 from .bootstrap import ADMINS
+from .encryption import AesSealer, SealError
 from .keyfiles import KeyFileError, read_or_make
 from .listener import Listener
 from .ports import Attributes, Authenticator, Authorizer, Clock, Credentials, Sealer
@@ -13,6 +14,7 @@ from .server import ApiServer
 __all__ = [
     "ADMINS",
     "Access",
+    "AesSealer",
     "ApiServer",
     "Attributes",
     "Authenticator",
@@ -21,6 +23,7 @@ __all__ = [
     "Credentials",
     "KeyFileError",
     "Listener",
+    "SealError",
     "Sealer",
     "read_or_make",
 ]

@@ -13,8 +13,8 @@ import os
 import sqlite3
 import zlib
 from collections import deque
-from collections.abc import Sequence
-from contextlib import closing, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,6 +47,28 @@ class Progress:
 
     compacted: Revision
     swept: Revision
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What a store holds, in numbers; ``revision`` is the newest that was ever given out, as far as it knows."""
+
+    revision: Revision
+    compacted: Revision
+    swept: Revision
+    keys: int
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row of the log, as it stands in the file; ``is_intact`` says whether its checksum fits."""
+
+    revision: Revision
+    key: str
+    value: bytes
+    is_delete: bool
+    replaced: Revision | None
+    is_intact: bool
 
 
 class Database:
@@ -85,6 +107,89 @@ class Database:
             database.close()
             raise
         return database
+
+    @classmethod
+    def look(cls, path: Path) -> Database:
+        """Open an existing store for reading beside whoever writes it; nothing is created or brought forward.
+
+        Raises:
+            StorageCorruptError, SchemaTooNewError: see ``open_storage``.
+            StorageUnavailableError: there is no such file, or it can't be read.
+        """
+        if not path.is_file():
+            raise StorageUnavailableError(f"cannot open the store {path}: there is no such file")
+        database = cls(path, reads_only=True)
+        try:
+            database._check_owner()
+        except sqlite3.Error as error:
+            database.close()
+            raise _opening_error(path, error) from error
+        except BaseException:
+            database.close()
+            raise
+        return database
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Read one moment of the store for as long as this lasts, whatever is written meanwhile."""
+        try:
+            self._connection.execute("BEGIN")
+            self._connection.execute(
+                self._sql["compaction"]
+            ).fetchone()  # the moment is that of the first read
+        except sqlite3.Error as error:
+            raise _opening_error(self.path, error) from error
+        try:
+            yield
+        finally:
+            self._roll_back()
+
+    def copy_to(self, target: sqlite3.Connection, pages: int, tell: Callable[[int, int], None]) -> None:
+        """Copy every page; ``tell`` hears how many are left, and how many there are. Raises sqlite3.Error."""
+        self._connection.backup(target, pages=pages, progress=lambda _, left, total: tell(left, total))
+
+    def summary(self) -> Summary:
+        """Give the store in numbers."""
+        try:
+            compacted, swept = self._connection.execute(self._sql["compaction"]).fetchone()
+            newest, keys = self._connection.execute(self._sql["summary"]).fetchone()
+        except sqlite3.Error as error:
+            raise _opening_error(self.path, error) from error
+        return Summary(Revision(max(newest, compacted)), Revision(compacted), Revision(swept), keys)
+
+    def structural_damage(self) -> list[str]:
+        """Give what SQLite itself finds wrong with the file's pages and indexes; slow, it reads all of them."""
+        try:
+            rows = self._connection.execute("PRAGMA integrity_check(20)").fetchall()
+        except sqlite3.Error as error:
+            return [str(error)]
+        return [" ".join(str(row[0]).split()) for row in rows if row[0] != "ok"]
+
+    def rows(self) -> Iterator[Row]:
+        """Give the whole log, oldest first, judging nothing.
+
+        Raises:
+            StorageCorruptError: the file can't be read to its end.
+        """
+        try:
+            with closing(self._connection.execute(self._sql["whole_log"])) as found:
+                for revision, key, value, is_delete, replaced, checksum in found:
+                    is_intact = _checksum(key, value) == checksum
+                    yield Row(Revision(revision), key, value, bool(is_delete), replaced, is_intact)
+        except sqlite3.Error as error:
+            raise _opening_error(self.path, error) from error
+
+    def shrink(self) -> None:
+        """Write the file anew without its free pages; needs as much room again while it runs.
+
+        Raises:
+            StorageUnavailableError: the file is as it was.
+        """
+        try:
+            self._connection.execute("VACUUM")
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        except sqlite3.Error as error:
+            raise _writing_error(self.path, error) from error
 
     def load(self, *, max_events: int) -> tuple[Recovered, Progress]:
         """Read everything in one scan: current values, and the newest events that are still history."""
@@ -182,6 +287,12 @@ class Database:
             _sync_folder(self.path)
 
     def _check(self) -> None:
+        self._check_owner()
+        ((verdict, *_), *_) = self._connection.execute("PRAGMA quick_check(1)").fetchall()
+        if verdict != "ok":
+            raise _corrupt(self.path, " ".join(str(verdict).split()))
+
+    def _check_owner(self) -> None:
         owner, schema = self._pragma("application_id"), self._pragma("user_version")
         is_empty = not self._connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchone()
         if owner != APPLICATION_ID and not is_empty:
@@ -195,9 +306,6 @@ class Database:
                 f"cannot open the store {self.path}: its schema is number {schema} and this Roadbed knows "
                 f"up to {known}; upgrade Roadbed or restore a backup made by this version"
             )
-        ((verdict, *_), *_) = self._connection.execute("PRAGMA quick_check(1)").fetchall()
-        if verdict != "ok":
-            raise _corrupt(self.path, " ".join(str(verdict).split()))
 
     def _migrate(self) -> None:
         schema = self._pragma("user_version")

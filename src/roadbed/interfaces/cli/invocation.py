@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from .maintenance import MaintenanceFactory
 from .platform import PlatformFactory
 
 
@@ -18,3 +19,4 @@ class Invocation:
     platforms: PlatformFactory
     kubeconfig: Path | None = None
     context: str = ""
+    maintenance: MaintenanceFactory | None = None

@@ -12,7 +12,10 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from . import server
+from .maintenance import MaintenanceFactory
 from .platform import PlatformError, PlatformFactory
+from .server import ServerFactory
 
 if TYPE_CHECKING:
     from .failures import Failure
@@ -20,8 +23,17 @@ if TYPE_CHECKING:
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 
 
-def main(argv: Sequence[str] | None = None, *, platforms: PlatformFactory) -> int:
+def main(
+    argv: Sequence[str] | None = None,
+    *,
+    platforms: PlatformFactory,
+    maintenance: MaintenanceFactory | None = None,
+    servers: ServerFactory | None = None,
+) -> int:
     """Run one command; ``argv`` is without the program's name, None takes the process's own."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    if words[:1] == ["apiserver"]:
+        return server.main(words[1:], servers)
     # Everything heavy is imported here: the composition root imports this face for its Protocols alone.
     import typer
 
@@ -31,8 +43,7 @@ def main(argv: Sequence[str] | None = None, *, platforms: PlatformFactory) -> in
     from .failures import Failure, from_api
     from .invocation import Invocation
 
-    words = list(sys.argv[1:] if argv is None else argv)
-    invocation = Invocation(platforms=platforms)
+    invocation = Invocation(platforms=platforms, maintenance=maintenance)
     try:
         code = command().main(words, prog_name="roadbed", standalone_mode=False, obj=invocation)
         sys.stdout.flush()

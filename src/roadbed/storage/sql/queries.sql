@@ -34,3 +34,8 @@ DELETE FROM log WHERE revision > :swept AND revision <= :upto AND is_delete;
 -- name: set_compaction
 -- Remembers the progress of a compaction, in the same transaction as its deletes.
 UPDATE compaction SET compacted = MAX(compacted, :compacted), swept = :upto;
+
+-- name: summary
+-- The newest revision in the log and how many keys live: each key's newest row, if that is no deletion.
+SELECT (SELECT COALESCE(MAX(revision), 0) FROM log),
+    (SELECT COUNT(*) FROM (SELECT key, MAX(revision), is_delete FROM log GROUP BY key) WHERE NOT is_delete);

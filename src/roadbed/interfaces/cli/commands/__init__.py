@@ -14,7 +14,22 @@ import typer
 
 from roadbed.interfaces.cli.invocation import Invocation
 
-from . import apply, delete, describe, events, get, init, kubeconfig, status, token, tree, up, version
+from . import (
+    apiserver,
+    apply,
+    delete,
+    describe,
+    events,
+    get,
+    init,
+    kubeconfig,
+    maintenance,
+    status,
+    token,
+    tree,
+    up,
+    version,
+)
 
 
 @functools.cache  # it never changes, and costs 15 ms
@@ -33,7 +48,22 @@ def application() -> typer.Typer:
     )
     app.callback(invoke_without_command=True)(_root)
     # In the order of help: start and look first, then work, then the rest.
-    for module in (up, status, get, describe, apply, delete, tree, events, init, kubeconfig, token, version):
+    for module in (
+        up,
+        status,
+        get,
+        describe,
+        apply,
+        delete,
+        tree,
+        events,
+        init,
+        kubeconfig,
+        token,
+        maintenance,
+        apiserver,
+        version,
+    ):
         module.register(app)
     return app
 

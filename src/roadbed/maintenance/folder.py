@@ -1,0 +1,54 @@
+"""The command line's ``Maintenance`` on a data folder: one method a command, the work in modules beside it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from roadbed.interfaces.cli import PlatformError
+from roadbed.interfaces.cli.maintenance import (
+    BackupReport,
+    CheckReport,
+    CompactionReport,
+    RestoreReport,
+    Tell,
+)
+from roadbed.storage import StorageError
+from roadbed.storage.maintenance import compact_store
+
+from .backup import STORE, back_up
+from .fsck import check
+from .restore import restore
+
+
+class FolderMaintenance:
+    """Looks after the folders it is given; holds nothing."""
+
+    def backup(self, data_dir: Path, file: Path, tell: Tell) -> BackupReport:
+        """Write one consistent file."""
+        return back_up(_absolute(data_dir), _absolute(file), tell)
+
+    def restore(self, file: Path, data_dir: Path, tell: Tell) -> RestoreReport:
+        """Make a data folder of a backup."""
+        return restore(_absolute(file), _absolute(data_dir), tell)
+
+    def check(self, data_dir: Path, tell: Tell) -> CheckReport:
+        """Look at everything and change nothing."""
+        return check(_absolute(data_dir), tell)
+
+    def compact(self, data_dir: Path, tell: Tell) -> CompactionReport:
+        """Forget all history of a stopped platform."""
+        store = _absolute(data_dir) / STORE
+        try:
+            before_bytes = store.stat().st_size if store.is_file() else 0
+            tell("forgetting history")
+            revision = compact_store(store)
+        except StorageError as error:
+            raise PlatformError(
+                f"cannot compact {store}: {error}",
+                "a running platform compacts by itself: stop it only to make its file as small as can be",
+            ) from error
+        return CompactionReport(store, revision, before_bytes, store.stat().st_size)
+
+
+def _absolute(path: Path) -> Path:
+    return path.expanduser().absolute()
