@@ -1,0 +1,188 @@
+"""The API server alone: the composition root of ``roadbed apiserver``, beside ``app``'s whole platform.
+
+``start`` opens the store, access and the API server and listens, on the caller's event loop; ``stop`` undoes it in
+reverse. Certificates, the client CA and tokens come from the files that kube-apiserver's flags name; without them they
+are made. None of Roadbed's own kinds is served and, as with kube-apiserver, no controller runs unless asked for.
+Engines, the portal and the client are not even imported, so that a test suite can start one for every test.
+"""
+
+from __future__ import annotations
+
+import errno
+import gc
+import ssl
+import time
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+
+from roadbed.apimachinery.request import User
+from roadbed.apiserver import Access, ApiServer, KeyFileError, Listener, givenfiles
+from roadbed.interfaces.cli import PlatformError
+from roadbed.interfaces.cli.server import ServerOptions
+from roadbed.storage import StorageError, open_storage
+
+CORE = "roadbed.engines.core.plugin"
+CORE_USER = User("system:engine:core", ("system:authenticated",))
+
+_ANY = ("0.0.0.0", "::")  # noqa: S104 - looked for, to leave it out of certificates
+
+
+class Server:
+    """One API server in this process. Start it once; stop it once."""
+
+    def __init__(self, options: ServerOptions) -> None:
+        self._options = options
+        self._stack = AsyncExitStack()
+
+    async def start(self) -> str:
+        """Start; returns once requests are served, with a sentence that says where.
+
+        Raises:
+            PlatformError: what failed and what to do; nothing is left running.
+        """
+        started = time.perf_counter()
+        try:
+            port = await self._start()
+        except (StorageError, KeyFileError) as error:
+            await self.stop()
+            raise PlatformError(str(error)) from error
+        except BaseException:
+            await self.stop()
+            raise
+        gc.freeze()  # modules and definitions stay: no collection need look at them again
+        gc.enable()
+        host = self._options.bind_address
+        where = f"https://{f'[{host}]' if ':' in host else host}:{port}"
+        return f"the API server is ready at {where} in {time.perf_counter() - started:.2f} s"
+
+    async def stop(self) -> None:
+        """Stop everything, last started first."""
+        await self._stack.aclose()
+
+    async def _start(self) -> int:
+        options = self._options
+        folder = options.data_dir.expanduser().absolute() if options.data_dir else None
+        if folder is not None:
+            _make(folder, "--data-dir")
+        storage = await open_storage(f"sqlite://{folder / 'roadbed.db'}" if folder else "memory:")
+        self._stack.push_async_callback(storage.close)
+        hosts = [] if options.bind_address in _ANY else [options.bind_address]
+        access = Access.open(folder, storage, clock=_now, hosts=hosts)
+        self._stack.callback(access.close)
+        if options.token_auth_file is not None:
+            for token, user in givenfiles.tokens(options.token_auth_file):
+                access.tokens.add_static(token, user)
+        server = ApiServer(
+            storage,
+            authenticator=access.authenticator,
+            authorizer=access.authorizer,
+            sealer=access.sealer,
+            clock=_now,
+        )
+        for admitter in access.admitters:
+            server.add_admitter(admitter)
+        for reviewer in access.reviewers:
+            server.add_reviewer(reviewer)
+        await server.start()
+        self._stack.push_async_callback(server.stop)
+        if options.has_controllers:
+            await self._run_core(server)
+        port = await self._listen(server, access)
+        if options.kubeconfig is not None:
+            self._write_kubeconfig(options.kubeconfig, access, port)
+        return port
+
+    async def _listen(self, server: ApiServer, access: Access) -> int:
+        options = self._options
+        tls = _tls(options, access)
+        listener = Listener(server.asgi, host=options.bind_address, port=options.secure_port, tls=tls)
+        try:
+            await listener.start()
+        except OSError as error:
+            why = "another process has the port" if error.errno == errno.EADDRINUSE else error.strerror
+            raise PlatformError(
+                f"cannot listen on {options.bind_address}:{options.secure_port}: {why}",
+                "choose another with --secure-port (0 takes a free one) or --bind-address",
+            ) from error
+        self._stack.push_async_callback(listener.stop)
+        return listener.port
+
+    async def _run_core(self, server: ApiServer) -> None:
+        # Imported here: a server without controllers starts in two thirds of the time.
+        from roadbed.client import Client
+        from roadbed.controller import Manager, Recorder, SystemClock
+        from roadbed.plugins import EngineContext, Plugins
+
+        client, clock = Client(server.local(CORE_USER), field_manager="roadbed-core"), SystemClock()
+        manager = await self._stack.enter_async_context(Manager(client))
+
+        def context_for(name: str) -> EngineContext:
+            return EngineContext(
+                client=client,
+                manager=manager,
+                recorder=Recorder(client, f"roadbed-{name}", clock),
+                clock=clock,
+                connect=lambda user: Client(server.local(user)),
+            )
+
+        plugins = Plugins((CORE,), context_for)
+        for admitter in plugins.admitters():
+            server.add_admitter(admitter)
+        for controller in plugins.controllers():
+            manager.start(controller)
+
+    def _write_kubeconfig(self, path: Path, access: Access, port: int) -> None:
+        from roadbed.client import Login, write_kubeconfig
+
+        certificates = access.certificates
+        host = "127.0.0.1" if self._options.bind_address in _ANY else self._options.bind_address
+        server = f"https://{f'[{host}]' if ':' in host else host}:{port}"
+        login = Login(server, certificates.ca_pem, certificates.admin_pem, certificates.admin_key_pem)
+        _make(path.absolute().parent, "--write-kubeconfig")
+        write_kubeconfig(path, login)
+
+
+def _tls(options: ServerOptions, access: Access) -> ssl.SSLContext:
+    """Give the context of the port: the certificate that was given, else our own; every authority's clients."""
+    given = _serving_files(options)
+    if given is None:
+        context = access.certificates.server_context()
+    elif options.kubeconfig is not None:
+        raise PlatformError(
+            "--write-kubeconfig needs a certificate of our own: who signed the given one is not known here",
+            "leave out --tls-cert-file (and apiserver.crt in --cert-dir), or write the kubeconfig yourself",
+        )
+    else:
+        context = givenfiles.server_context(*given)
+    if options.client_ca_file is not None:
+        givenfiles.believe(context, options.client_ca_file)
+    return context
+
+
+def _serving_files(options: ServerOptions) -> tuple[Path, Path] | None:
+    certificate, key = options.tls_cert_file, options.tls_private_key_file
+    if certificate is not None and key is not None:
+        return certificate, key
+    if certificate is not None or key is not None:
+        raise PlatformError("--tls-cert-file and --tls-private-key-file go together", "give both or none")
+    if options.cert_dir is not None and (options.cert_dir / "apiserver.crt").exists():
+        return options.cert_dir / "apiserver.crt", options.cert_dir / "apiserver.key"
+    return None
+
+
+def _make(folder: Path, option: str) -> None:
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise PlatformError(
+            f"cannot use {folder}: {error.strerror}", f"choose another with {option}"
+        ) from error
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+__all__: Sequence[str] = ["Server"]
