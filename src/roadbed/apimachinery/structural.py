@@ -53,7 +53,7 @@ def check_structural(openapi: Raw, path: str = "spec.validation.openAPIV3Schema"
     if not found:
         found += crdschema.check_defaults(openapi, path)
     found += crdschema.check(openapi, path)
-    return list(dict.fromkeys(found))
+    return found
 
 
 def _invariants(schema: Raw, level: Level, path: str) -> Iterator[Cause]:

@@ -12,12 +12,13 @@ from typing import Any
 from roadbed.apimachinery.gvk import Resource
 from roadbed.apimachinery.schema import Schema
 from roadbed.apimachinery.structure import Structure
-from roadbed.apis import apiextensions, coordination, core, events, kubernetes, rbac
+from roadbed.apis import apiextensions, coordination, core, events, kubernetes
 
-from . import eventshapes
+from . import eventshapes, kinds
 from .builtincolumns import COLUMNS
 from .columns import PLAIN
 from .crdstrategy import CrdStrategy
+from .definitions.schemas import definition_part
 from .registry import Compiled, Definition
 from .strategy import (
     ConfigMapStrategy,
@@ -25,7 +26,6 @@ from .strategy import (
     LeaseStrategy,
     NamespaceStrategy,
     NewEventStrategy,
-    RoleStrategy,
     SecretStrategy,
     Strategy,
 )
@@ -37,21 +37,15 @@ _STRATEGIES: dict[Resource, Strategy] = {
     core.EVENTS: EventStrategy(),
     events.EVENTS: NewEventStrategy(),
     coordination.LEASES: LeaseStrategy(),
-    rbac.ROLES: RoleStrategy(),
-    rbac.ROLEBINDINGS: RoleStrategy(),
-    rbac.CLUSTERROLES: RoleStrategy(),
-    rbac.CLUSTERROLEBINDINGS: RoleStrategy(),
 }
 
 
-# A schema of schemas holds itself in a dozen ways. ``check_structural`` judges what is in it, and field
-# ownership stops above it (``spec.versions`` is atomic), so it is kept whole.
-_SCHEMA_OF_SCHEMAS = "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaProps"
+_DEFINITIONS = "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1."
 
 
 def _resolve(reference: str) -> dict[str, Any]:
-    if reference.endswith(_SCHEMA_OF_SCHEMAS):
-        return {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+    if _DEFINITIONS in reference:
+        return definition_part(reference.rpartition(".")[2])
     return kubernetes.load().resolve(reference)
 
 
@@ -73,8 +67,9 @@ def definitions(crds: CrdStrategy) -> Iterable[Definition]:
         is_new_event = resource == events.EVENTS
         yield Definition(
             resource=resource,
-            strategy=strategies.get(resource, Strategy()),
+            strategy=strategies.get(resource) or kinds.strategy_of(resource),
             compile=partial(_compiled, resource),
+            settle=partial(kinds.settle_of, resource),
             columns=COLUMNS.get(resource, PLAIN),
             has_status="status" in resource.subresources,
             is_sealed=resource == core.SECRETS,

@@ -74,7 +74,7 @@ def _siblings(crd: Object, name: str) -> Mapping[str, Structure]:
 
 def _definition(crd: Object, version: Mapping[str, Any]) -> Definition:
     spec = crd["spec"]
-    names = spec["names"]
+    names = (crd.get("status") or {}).get("acceptedNames") or spec["names"]
     subresources = version.get("subresources") or {}
     stored = next(each["name"] for each in spec["versions"] if each["storage"])
     resource = Resource(
@@ -152,6 +152,8 @@ class CrdInstaller:
         self._resources: dict[str, list[Resource]] = {}
         self._terminating: dict[str, Object] = {}
         self._names: dict[str, dict[str, Object]] = {}  # group → CRD name → accepted names
+        self._refused: set[str] = set()  # CRDs whose names somebody else has
+        self._freed = False  # some names are free again: look at the refused
         self._wake = asyncio.Event()
         self._watched: set[str] = set()
 
@@ -175,6 +177,10 @@ class CrdInstaller:
         if event.is_delete:
             self._names.get(crd["spec"]["group"], {}).pop(crd["metadata"]["name"], None)
             self._uninstall(crd["metadata"]["name"])
+            self._refused.discard(crd["metadata"]["name"])
+            if self._refused:
+                self._freed = True
+                self._wake.set()
         else:
             self._install(crd)
 
@@ -185,9 +191,13 @@ class CrdInstaller:
             self._wake.set()
         accepted = (crd.get("status") or {}).get("acceptedNames") or {}
         self._names.setdefault(crd["spec"]["group"], {})[name] = accepted
+        if is_true(crd, "NamesAccepted"):
+            self._refused.discard(name)
+        else:
+            self._refused.add(name)
         if not is_established(crd):
             return
-        source = orjson.dumps([crd["spec"], bool(crd["metadata"].get("deletionTimestamp"))])
+        source = orjson.dumps([crd["spec"], accepted, bool(crd["metadata"].get("deletionTimestamp"))])
         if self._installed.get(name) == source:
             return
         try:
@@ -219,11 +229,18 @@ class CrdInstaller:
         return None
 
     async def clean(
-        self, delete_all: Callable[[Served], Awaitable[None]], release: Callable[[str], Awaitable[None]]
+        self,
+        delete_all: Callable[[Served], Awaitable[None]],
+        release: Callable[[str], Awaitable[None]],
+        reconsider: Callable[[str], Awaitable[None]],
     ) -> None:
-        """Delete the instances of deleted CRDs, then let each CRD go; runs until cancelled."""
+        """Delete the instances of deleted CRDs, then let each CRD go; runs until cancelled.
+
+        ``reconsider`` writes a CRD again whose names were refused, when names have become free.
+        """
         while True:
             self._wake.clear()
+            await self._reconsider_names(reconsider)
             for name, crd in list(self._terminating.items()):
                 try:
                     await self._clean_one(name, crd, delete_all, release)
@@ -238,6 +255,16 @@ class CrdInstaller:
                     await self._wake.wait()
             except TimeoutError:
                 continue
+
+    async def _reconsider_names(self, reconsider: Callable[[str], Awaitable[None]]) -> None:
+        if not self._freed:
+            return
+        self._freed = False
+        for name in sorted(self._refused):
+            try:
+                await reconsider(name)
+            except ApiError as error:  # changed meanwhile: that write looked at the names
+                logger.info("names are not reconsidered", extra={"crd": name, "why": error.message})
 
     async def _clean_one(
         self,

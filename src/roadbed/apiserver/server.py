@@ -22,11 +22,11 @@ from roadbed.storage import Storage
 
 from . import bootstrap, builtin
 from .admission import Admission
-from .asgi import HttpFace
+from .asgi import Document, HttpFace
 from .context import Call, Core
 from .crd import CLEANUP, CrdInstaller
 from .crdstrategy import CrdStrategy
-from .dispatch import Dispatcher
+from .dispatch import Dispatcher, Poster
 from .encryption import SealError
 from .expiry import sweep_forever
 from .handlers.delete import delete_collection
@@ -98,7 +98,7 @@ class ApiServer:
         await asyncio.gather(*(self._ensure(system, obj, updates=True) for obj in bootstrap.policy()))
         with self._definitions.trusting():  # nothing but our own is served before the start ends
             await asyncio.gather(*(self._ensure(system, crd, updates=True) for crd in self._crds))
-        cleaning = self._installer.clean(self._delete_all, self._release)
+        cleaning = self._installer.clean(self._delete_all, self._release, self._rewrite)
         expiring = sweep_forever(self._core, system)
         self._tasks = [
             asyncio.create_task(cleaning, name="crd-cleaner"),
@@ -133,6 +133,14 @@ class ApiServer:
         """Ask one more admitter before writes, after those added before."""
         self._core.admission.add(admitter)
 
+    def add_poster(self, group: str, plural: str, subresource: str, poster: Poster) -> None:
+        """Let ``poster`` answer creates on a subresource of a built-in kind."""
+        self._dispatcher.add_poster(group, plural, subresource, poster)
+
+    def add_document(self, path: str, document: Document) -> None:
+        """Serve one more document that is no resource; RBAC asks for its path."""
+        self._http.documents[path] = document
+
     def add_readiness(self, name: str, check: Callable[[], str]) -> None:
         """Let ``/readyz`` ask ``check``; it gives the empty string, or what is not ready yet."""
         self._checks[name] = check
@@ -153,6 +161,13 @@ class ApiServer:
             await system.call(ApiRequest.on("update", CUSTOMRESOURCEDEFINITIONS, name=name, body=crd))
         except NotFoundError:
             return  # gone already
+
+    async def _rewrite(self, name: str) -> None:
+        """Write a CRD again as it is, so that its names are judged anew."""
+        system = self.local(SYSTEM)
+        answer = await system.call(ApiRequest.on("get", CUSTOMRESOURCEDEFINITIONS, name=name))
+        body = orjson.loads(answer.body)
+        await system.call(ApiRequest.on("update", CUSTOMRESOURCEDEFINITIONS, name=name, body=body))
 
     async def _ensure(self, system: LocalTransport, obj: Object, *, updates: bool = False) -> None:
         """Create an object; where it exists, leave it or bring it up to date."""
