@@ -124,6 +124,7 @@ class Platform:
                 tls=access.certificates.server_context(),
             )
             await self._listen(api, "--api-port")
+            access.accounts.address = f"{settings.host}:{api.port}"
             portal, portal_url = await self._serve_portal(catalog, folder)
             kubeconfig = self._write_kubeconfig(folder, access, api.port)
             await self._run_engines(server, catalog)
@@ -155,10 +156,7 @@ class Platform:
             crds=load_crds(),
             clock=self._clock.now,
         )
-        for admitter in access.admitters:
-            server.add_admitter(admitter)
-        for reviewer in access.reviewers:
-            server.add_reviewer(reviewer)
+        access.join(server)
         self._unready["engines"] = "controllers are starting"
         server.add_readiness("engines", lambda: self._unready.get("engines", ""))
         await server.start()

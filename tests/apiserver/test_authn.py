@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -161,7 +162,8 @@ def test_a_client_certificate_names_user_and_groups_until_it_expires(access: Acc
     pem, _ = access.certificates.issue_client("ann", ("devs", "ops"), life=timedelta(hours=1))
     der = x509.load_pem_x509_certificate(pem).public_bytes(Encoding.DER)
     found = access.authenticator.authenticate(Credentials({}, der))
-    assert found == User("ann", ("devs", "ops", "system:authenticated"))
+    mark = {"authentication.kubernetes.io/credential-id": (f"X509SHA256={hashlib.sha256(der).hexdigest()}",)}
+    assert found == User("ann", ("devs", "ops", "system:authenticated"), extra=mark)
     CLOCK.now += timedelta(hours=2)
     with pytest.raises(UnauthorizedError):
         access.authenticator.authenticate(Credentials({}, der))

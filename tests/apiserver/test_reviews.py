@@ -12,13 +12,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from roadbed.apimachinery.errors import InvalidError
+from roadbed.apimachinery.errors import BadRequestError, InvalidError
 from roadbed.apimachinery.request import Object, User
 from roadbed.apiserver.access import Access
-from roadbed.apiserver.authn import Tokens
+from roadbed.apiserver.authn import RequestAuthenticator, Tokens
 from roadbed.apiserver.authz import Rbac
 from roadbed.apiserver.bootstrap import policy
+from roadbed.apiserver.encryption import AesSealer
 from roadbed.apiserver.reviews import reviewers
+from roadbed.apiserver.serviceaccounts import AccountTokens, Keys
 from roadbed.storage import Storage, open_storage
 
 WORDS = [
@@ -151,8 +153,10 @@ async def test_token_review_knows_our_tokens_only(access: Access) -> None:
     status = await ask(access, "TokenReview", {"token": token})
     assert (status["authenticated"], status["user"]["username"]) == (True, "ann")
     refused = await ask(access, "TokenReview", {"token": "x"})
-    assert refused["authenticated"] is False
-    with pytest.raises(InvalidError, match="no token on request"):
+    assert refused == {"user": {}, "error": "invalid bearer token"}
+    others = await ask(access, "TokenReview", {"token": token, "audiences": ["vault"]})
+    assert others == {"user": {}, "error": "invalid bearer token"}
+    with pytest.raises(BadRequestError, match="token is required for TokenReview"):
         await ask(access, "TokenReview", {})
 
 
@@ -203,12 +207,16 @@ class EmptyStore:
         return lambda: None
 
 
-RBAC = Rbac(cast("Storage", EmptyStore()))
+STORE = cast("Storage", EmptyStore())
+RBAC = Rbac(STORE)
+ACCOUNTS = AccountTokens(Keys.open_folder(None), STORE, AesSealer.open_folder(None), lambda: NOW)
+AUTHENTICATOR = RequestAuthenticator(TOKENS, ACCOUNTS, RBAC, clock=lambda: NOW)
 
 
 @given(kind=st.sampled_from(KINDS), spec=JSON)
 async def test_any_question_is_answered_or_invalid(kind: str, spec: Any) -> None:
-    (reviewer,) = (each for each in reviewers(RBAC, TOKENS) if each.resource.kind == kind)
+    found = reviewers(RBAC, TOKENS, AUTHENTICATOR)
+    (reviewer,) = (each for each in found if each.resource.kind == kind)
     question = {"apiVersion": reviewer.resource.api_version, "kind": kind, "spec": spec}
-    with contextlib.suppress(InvalidError):
+    with contextlib.suppress(InvalidError, BadRequestError):
         orjson.dumps(await reviewer.review(question, ANN))

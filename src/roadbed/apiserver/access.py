@@ -1,15 +1,17 @@
 """Everything about who may do what, opened together: certificates, tokens, RBAC, sealing, reviews.
 
 ``app`` opens it once, before the ``ApiServer``, hands ``authenticator``, ``authorizer`` and ``sealer`` to
-it and registers ``admitters`` and ``reviewers`` on it. ``folder`` None keeps keys in memory only, for the
-in-memory mode and tests. It runs nothing by itself; ``close`` lets go of the store.
+it and registers on it with ``join`` what answers reviews and token requests. ``folder`` None keeps keys in memory
+only, for the in-memory mode and tests. It runs nothing by itself; ``close`` lets go of the store.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from roadbed.apimachinery.admission import Admitter, Reviewer
 from roadbed.storage import Storage
@@ -21,6 +23,10 @@ from .encryption import AesSealer
 from .escalation import EscalationGuard
 from .ports import Clock
 from .reviews import reviewers
+from .serviceaccounts import AccountTokens, Keys, TokenRequests, documents
+
+if TYPE_CHECKING:
+    from .server import ApiServer
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +35,7 @@ class Access:
 
     certificates: Certificates
     tokens: Tokens
+    accounts: AccountTokens
     authenticator: RequestAuthenticator
     authorizer: Rbac
     sealer: AesSealer
@@ -37,11 +44,18 @@ class Access:
 
     @classmethod
     def open(
-        cls, folder: Path | None, storage: Storage, *, clock: Clock, hosts: Sequence[str] = ()
+        cls,
+        folder: Path | None,
+        storage: Storage,
+        *,
+        clock: Clock,
+        hosts: Sequence[str] = (),
+        keys: Keys | None = None,
     ) -> Access:
         """Open (or make, on first start) keys and certificates in ``folder`` and follow RBAC in ``storage``.
 
-        ``hosts`` are names and addresses to certify beside 127.0.0.1, ::1 and localhost.
+        ``hosts`` are names and addresses to certify beside 127.0.0.1, ::1 and localhost. ``keys`` sign the tokens
+        of service accounts instead of a key in ``folder``.
 
         Raises:
             KeyFileError: a key file is unreadable, damaged, or open to others.
@@ -49,16 +63,29 @@ class Access:
         certificates = Certificates.open_folder(folder, clock=clock, hosts=hosts)
         tokens = Tokens.open_folder(folder, clock=clock)
         authorizer = Rbac(storage)
-        authenticator = RequestAuthenticator(tokens, authorizer, clock=clock)
+        sealer = AesSealer.open_folder(folder)
+        accounts = AccountTokens(keys or Keys.open_folder(folder), storage, sealer, clock)
+        authenticator = RequestAuthenticator(tokens, accounts, authorizer, clock=clock)
         return cls(
             certificates=certificates,
             tokens=tokens,
+            accounts=accounts,
             authenticator=authenticator,
             authorizer=authorizer,
-            sealer=AesSealer.open_folder(folder),
+            sealer=sealer,
             admitters=(EscalationGuard(authorizer),),
-            reviewers=reviewers(authorizer, tokens),
+            reviewers=reviewers(authorizer, tokens, authenticator),
         )
+
+    def join(self, server: ApiServer) -> None:
+        """Register admitters, reviewers, token requests and the OIDC documents on a server, before it starts."""
+        for admitter in self.admitters:
+            server.add_admitter(admitter)
+        for reviewer in self.reviewers:
+            server.add_reviewer(reviewer)
+        server.add_poster("", "serviceaccounts", "token", TokenRequests(self.accounts))
+        server.add_document(documents.CONFIGURATION, partial(documents.configuration, self.accounts))
+        server.add_document(documents.KEY_SET, partial(documents.key_set, self.accounts))
 
     def close(self) -> None:
         """Stop following RBAC objects, and remove the certificates of the in-memory mode."""

@@ -29,7 +29,10 @@ from .streaming import stream
 logger = logging.getLogger(__name__)
 
 Send = Callable[[dict[str, Any]], Awaitable[None]]
+Document = Callable[[], tuple[bytes, bytes]]
+"""Gives the body and the media type of a document that is no resource."""
 _JSON = (b"content-type", b"application/json")
+_PUBLIC = (b"cache-control", b"public, max-age=3600")
 _NO_CACHE = (b"cache-control", b"no-cache, private")
 _WITH_BODY = frozenset(("create", "update", "patch", "delete", "deletecollection"))
 
@@ -51,6 +54,7 @@ class HttpFace:
         self._openapi = openapi
         self._discovery = Discovery(core.registry, lambda: dispatcher.reviews)
         self._health = Health(checks)
+        self.documents: dict[str, Document] = {}  # by path; everybody may keep them for an hour
 
     async def __call__(self, scope: dict[str, Any], receive: bodies.Receive, send: Send) -> None:
         """Answer one HTTP request."""
@@ -168,6 +172,9 @@ class HttpFace:
             await respond(send, health.status, health.body, content_type=b"text/plain; charset=utf-8")
         elif path == "/version":
             await respond(send, 200, version())
+        elif path in self.documents:
+            body, content_type = self.documents[path]()
+            await respond(send, 200, body, content_type=content_type, cache=_PUBLIC)
         elif path.startswith("/openapi/v"):
             await self._schema(path, query, headers, send)
         else:
@@ -231,9 +238,10 @@ async def respond(
     warnings: tuple[str, ...] = (),
     *,
     content_type: bytes = b"application/json",
+    cache: tuple[bytes, bytes] = _NO_CACHE,
 ) -> None:
     """Send one whole answer."""
-    headers = [(b"content-type", content_type), _NO_CACHE, (b"content-length", str(len(body)).encode())]
+    headers = [(b"content-type", content_type), cache, (b"content-length", str(len(body)).encode())]
     headers.extend((b"warning", _warning(text)) for text in warnings)
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

@@ -4,7 +4,7 @@
 lookup in memory and nothing waits. Static tokens are kept as hashes (the file ``tokens`` holds lines of
 ``SHA-256, user, groups``); the admin's own stands beside it in ``admin.token``, for the kubeconfig writer.
 Signed tokens (``issue``) are not kept at all: they carry their user and end by themselves. Restarting does
-not end them; deleting ``token.key`` does.
+not end them; deleting ``token.key`` does. Tokens of service accounts are ``serviceaccounts``' to judge.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import base64
 import hashlib
 import hmac
 import secrets
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
@@ -29,6 +30,7 @@ from . import keyfiles
 from .authz import MASTERS, Rbac, forbidden
 from .ports import Attributes, Clock, Credentials
 from .rules import EVERYTHING, missing
+from .serviceaccounts import AccountTokens, InvalidTokenError, Verified
 
 AUTHENTICATED = "system:authenticated"
 UNAUTHENTICATED = "system:unauthenticated"
@@ -80,6 +82,10 @@ class Tokens:
             keyfiles.write(self._folder / "tokens", _write_static(kept))
         return token
 
+    def add_static(self, token: str, user: User) -> None:
+        """Let a token that somebody else chose stand for ``user`` as long as the process lives."""
+        self._static[_digest(token)] = user
+
     def issue(self, user: User, ttl_s: float) -> tuple[str, datetime]:
         """Give a signed token that stands for ``user`` until the time beside it."""
         expires = (self._clock() + timedelta(seconds=ttl_s)).replace(microsecond=0)
@@ -120,8 +126,9 @@ class Tokens:
 class RequestAuthenticator:
     """The ``Authenticator`` of the API server."""
 
-    def __init__(self, tokens: Tokens, rbac: Rbac, *, clock: Clock) -> None:
+    def __init__(self, tokens: Tokens, accounts: AccountTokens, rbac: Rbac, *, clock: Clock) -> None:
         self._tokens = tokens
+        self._accounts = accounts
         self._rbac = rbac
         self._clock = clock
 
@@ -140,10 +147,31 @@ class RequestAuthenticator:
         scheme, _, token = credentials.headers.get("authorization", "").partition(" ")
         token = token.strip()
         if scheme.lower() == "bearer" and token:
-            return self._tokens.user_of(token)
+            try:
+                return self.judge(token).user
+            except InvalidTokenError as error:
+                raise UnauthorizedError("Unauthorized") from error
         if credentials.certificate is not None:
             raise UnauthorizedError("Unauthorized")
         return ANONYMOUS
+
+    def judge(self, token: str, audiences: Sequence[str] | None = None) -> Verified:
+        """Give whom a bearer token stands for, for any of ``audiences`` (the API server's own where absent).
+
+        Raises:
+            UnauthorizedError: unknown, or one of the API server's own that is asked for others.
+            InvalidTokenError: a service account's token that does not count, and why.
+        """
+        if len(token) > _MAX_TOKEN:
+            raise UnauthorizedError("Unauthorized")
+        if self._accounts.is_ours(token):
+            return self._accounts.verify(token, audiences)
+        user = self._tokens.user_of(token)
+        own = self._accounts.audiences
+        meant = own if audiences is None else tuple(each for each in own if each in audiences)
+        if not meant:
+            raise UnauthorizedError("Unauthorized")
+        return Verified(user, meant)
 
     def impersonated(self, user: User, credentials: Credentials) -> User:
         """Give whom ``user`` asks to act as by ``Impersonate-*`` headers, or ``user``.
@@ -244,7 +272,9 @@ def _certificate_user(der: bytes) -> tuple[User | None, datetime]:
     groups = certificate.subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)
     if not names or not names[-1].value:
         return None, certificate.not_valid_after_utc
-    user = User(str(names[-1].value), (*(str(group.value) for group in groups), AUTHENTICATED))
+    extra = {"authentication.kubernetes.io/credential-id": (f"X509SHA256={hashlib.sha256(der).hexdigest()}",)}
+    held = (*(str(group.value) for group in groups), AUTHENTICATED)
+    user = User(str(names[-1].value), held, extra=extra)
     return user, certificate.not_valid_after_utc
 
 

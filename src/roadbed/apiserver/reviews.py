@@ -13,7 +13,7 @@ from typing import Any
 
 from roadbed.apimachinery import causes
 from roadbed.apimachinery.admission import Reviewer
-from roadbed.apimachinery.errors import UnauthorizedError
+from roadbed.apimachinery.errors import BadRequestError, UnauthorizedError
 from roadbed.apimachinery.gvk import Resource
 from roadbed.apimachinery.request import Object, User
 from roadbed.apimachinery.schema import Schema
@@ -21,10 +21,11 @@ from roadbed.apimachinery.timestamps import format_time
 from roadbed.apis import authentication, authorization, review
 from roadbed.apis.kubernetes import load
 
-from .authn import Tokens
+from .authn import RequestAuthenticator, Tokens
 from .authz import MASTERS, Rbac
 from .bootstrap import ADMINS
 from .ports import Attributes
+from .serviceaccounts import InvalidTokenError
 
 SESSION_S = 3600.0  # long enough for a working hour, short enough that a leaked one dies by itself
 MAX_SESSION_S = 12 * 3600.0
@@ -62,7 +63,7 @@ def _schema(resource: Resource) -> Schema:
     return Schema.compile(openapi, resolve=load().resolve)
 
 
-def reviewers(rbac: Rbac, tokens: Tokens) -> Sequence[Reviewer]:
+def reviewers(rbac: Rbac, tokens: Tokens, authenticator: RequestAuthenticator) -> Sequence[Reviewer]:
     """Give one reviewer a review kind."""
     access = _AccessAnswers(rbac)
     return (
@@ -70,7 +71,9 @@ def reviewers(rbac: Rbac, tokens: Tokens) -> Sequence[Reviewer]:
         FunctionReviewer(authorization.LOCALSUBJECTACCESSREVIEWS, access.of_local_subject),
         FunctionReviewer(authorization.SELFSUBJECTACCESSREVIEWS, access.of_self),
         FunctionReviewer(authorization.SELFSUBJECTRULESREVIEWS, access.rules_of_self),
-        FunctionReviewer(authentication.TOKENREVIEWS, lambda question, _: _token_status(tokens, question)),
+        FunctionReviewer(
+            authentication.TOKENREVIEWS, lambda question, _: _token_status(authenticator, question)
+        ),
         FunctionReviewer(authentication.SELFSUBJECTREVIEWS, lambda _, user: {"userInfo": user_json(user)}),
         FunctionReviewer(review.PORTALSESSIONS, lambda question, user: _session(tokens, question, user)),
     )
@@ -177,15 +180,17 @@ def _subject(question: Object, resource: Resource) -> User:
     return User(spec.get("user") or "", tuple(spec.get("groups") or ()), spec.get("uid") or "", extra)
 
 
-def _token_status(tokens: Tokens, question: Object) -> Object:
-    token = (question.get("spec") or {}).get("token")
-    if not token:
-        resource = authentication.TOKENREVIEWS
-        raise causes.invalid(resource.gvk, "", [causes.required("spec.token", "no token on request")])
+def _token_status(authenticator: RequestAuthenticator, question: Object) -> Object:
+    spec = question.get("spec") or {}
+    if not spec.get("token"):
+        raise BadRequestError("token is required for TokenReview in authentication")
     try:
-        return {"authenticated": True, "user": user_json(tokens.user_of(token))}
+        found = authenticator.judge(spec["token"], spec.get("audiences") or None)
     except UnauthorizedError:
-        return {"authenticated": False, "error": "the token is unknown, changed or expired"}
+        return {"user": {}, "error": "invalid bearer token"}
+    except InvalidTokenError as error:
+        return {"user": {}, "error": f"[invalid bearer token, {error}]"}
+    return {"authenticated": True, "user": user_json(found.user), "audiences": list(found.audiences)}
 
 
 def _session(tokens: Tokens, question: Object, user: User) -> Object:

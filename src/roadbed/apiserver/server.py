@@ -30,6 +30,7 @@ from .dispatch import Dispatcher, Poster
 from .encryption import SealError
 from .expiry import sweep_forever
 from .handlers.delete import delete_collection
+from .interception import intercept
 from .local import LocalTransport
 from .openapi import OpenApi, WithReviews
 from .ports import Authenticator, Authorizer, Clock, Sealer
@@ -87,6 +88,7 @@ class ApiServer:
         self._definitions = CrdStrategy(self._installer.names, self._core.now)
         for definition in builtin.definitions(self._definitions):
             self._registry.install(definition)
+        intercept(self._core, self._webhooks)
 
     async def start(self) -> None:
         """Load what is stored, install CRDs, namespaces and roles; requests are served afterwards."""

@@ -74,10 +74,7 @@ async def control_plane(
         clock=clock.now,
     )
     try:
-        for admitter in access.admitters:
-            server.add_admitter(admitter)
-        for reviewer in access.reviewers:
-            server.add_reviewer(reviewer)
+        access.join(server)
         await server.start()
         admin = Client(server.local(ADMIN), field_manager="test")
         async with Manager(Client(server.local(User("system:engine:core")))) as manager:
@@ -120,6 +117,7 @@ async def serving(plane: ControlPlane, folder: Path) -> AsyncIterator[Path]:
     certificates = plane.access.certificates
     listener = Listener(plane.server.asgi, host="127.0.0.1", port=0, tls=certificates.server_context())
     await listener.start()
+    plane.access.accounts.address = f"127.0.0.1:{listener.port}"
     try:
         path = folder / "kubeconfig"
         server = f"https://127.0.0.1:{listener.port}"
