@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class ApiError(Exception):
     """
 
     code: int = 500  # the class's, unless a server paired the reason with another
-    reason: ClassVar[str] = "InternalError"
+    reason: str = "InternalError"  # the class's, unless whoever denies gave another or none
 
     def __init__(
         self,

@@ -1,7 +1,7 @@
-"""Asking programs outside, over HTTPS: the caller of admission and conversion webhooks.
+"""Webhooks: asking programs outside over HTTPS, and admission by those that configurations name.
 
-What lives here knows addresses, certificates and timeouts, and asks with JSON. What is asked and what an answer
-means is admission's (``apiserver.policies``, ``apiserver.interception``) or conversion's (``apiserver.crd``).
+What lives here knows addresses, certificates, timeouts and AdmissionReviews. The caller is also conversion's
+(``apiserver.crd``). Nothing here knows CEL (that is ``policies``) or stores anything.
 """
 
 from .caller import Caller, WebhookCallError

@@ -1,0 +1,31 @@
+"""The stages of admission in Kubernetes' order, made from the parts of one server.
+
+Called once, by ``ApiServer``. Each stage reads its configuration from the objects of the cluster, so nothing has to
+be told when they change.
+"""
+
+from __future__ import annotations
+
+from .context import Core
+from .matching import Cluster
+from .policies.evaluation import Evaluation
+from .webhooks import Caller
+from .webhooks.hooks import Hooks
+from .webhooks.mutating import MutatingWebhooks
+from .webhooks.reviews import Reviewing
+from .webhooks.validating import ValidatingWebhooks
+
+
+def intercept(core: Core, caller: Caller) -> None:
+    """Put every built-in stage into the server's admission chain."""
+    cluster = Cluster(core.registry)
+    evaluation = Evaluation(cluster, core.authorizer)
+    reviewing = Reviewing(caller, cluster)
+
+    def hooks(plural: str) -> Hooks:
+        return Hooks(core.registry, core.hub, plural, cluster)
+
+    core.admission.chain(
+        mutators=[MutatingWebhooks(hooks("mutatingwebhookconfigurations"), reviewing, evaluation)],
+        validators=[ValidatingWebhooks(hooks("validatingwebhookconfigurations"), reviewing, evaluation)],
+    )

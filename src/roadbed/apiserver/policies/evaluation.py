@@ -1,0 +1,175 @@
+"""What the expressions of admission see of one write, built once and shared by all of them.
+
+``Evaluation`` is made with the server; ``Scope`` lives as long as one stage looks at one write. Nothing is cached
+between writes.
+
+Source: k8s.io/apiserver/pkg/admission/plugin/cel/{activation,condition}.go.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from roadbed.apimachinery.admission import AdmissionRequest
+from roadbed.apimachinery.gvk import Resource
+from roadbed.apimachinery.request import Object
+from roadbed.apiserver.matching import Cluster, namespace_of
+from roadbed.apiserver.ports import Authorizer
+
+from . import authorizer as checks
+from .expressions import MOST_EVALUATIONS, Expression, activation
+
+
+class Evaluation:
+    """Makes scopes."""
+
+    def __init__(self, cluster: Cluster, authorizer: Authorizer) -> None:
+        self._cluster = cluster
+        self._authorizer = authorizer
+
+    def seen_as(self, request: AdmissionRequest, resource: Resource) -> Scope:
+        """Give a write as expressions see it, its objects in the version of ``resource``."""
+        convert = self._cluster.convert
+        is_namespace = request.resource.qualified == "namespaces"
+        namespace = "" if is_namespace else request.namespace
+        own = request.resource
+        values = {
+            "object": convert(request.object, own, resource),
+            "oldObject": convert(request.old, own, resource),
+            "request": request_value(request, resource),
+            "namespaceObject": _shown(self._cluster.namespace(namespace)) if namespace else None,
+            "authorizer": checks.check(),
+            "authorizer.requestResource": checks.check(
+                group=own.group,
+                resource=own.plural,
+                subresource=request.subresource,
+                namespace=namespace_of(request),
+                name=request.name,
+            ),
+            "params": None,
+            "variables": {},
+        }
+        return Scope(self._authorizer, request, values)
+
+
+class Scope:
+    """One write before the expressions of one policy; ``variables`` are evaluated when one is first read."""
+
+    def __init__(
+        self,
+        authorizer: Authorizer,
+        request: AdmissionRequest,
+        values: dict[str, Any],
+        variables: Sequence[tuple[str, Expression]] = (),
+    ) -> None:
+        self._authorizer = authorizer
+        self._request = request
+        self._values = values
+        self._declared = dict(variables)
+        self._known: dict[str, Any] = {}
+        self._failed: dict[str, str] = {}
+        self._left = MOST_EVALUATIONS
+
+    def having(self, variables: Sequence[tuple[str, Expression]], params: Object | None = None) -> Scope:
+        """Give the same write with a policy's variables and parameters."""
+        return Scope(self._authorizer, self._request, {**self._values, "params": params}, variables)
+
+    def replacing(self, obj: Object) -> Scope:
+        """Give the same write with another object, its variables to be evaluated again."""
+        declared = tuple(self._declared.items())
+        return Scope(self._authorizer, self._request, {**self._values, "object": obj}, declared)
+
+    @property
+    def object(self) -> Any:
+        """The object as expressions see it."""
+        return self._values["object"]
+
+    def run(self, expression: Expression) -> tuple[Any, str]:
+        """Give the plain value of an expression, or what went wrong."""
+        with checks.asking(self._authorizer, self._request.user):
+            return self._run(expression)
+
+    def _run(self, expression: Expression) -> tuple[Any, str]:
+        self._left -= 1
+        if self._left < 0:
+            return (
+                None,
+                "validation failed due to running out of cost budget, no further validation rules will be run",
+            )
+        for name in expression.reads:
+            self._resolve(name)
+        value, trouble = expression.run(activation({**self._values, "variables": self._known}))
+        if trouble:
+            trouble = self._blame(expression, trouble)
+        return value, trouble
+
+    def _resolve(self, name: str) -> None:
+        if name in self._known or name in self._failed or name not in self._declared:
+            return
+        self._failed[name] = "it reads itself"
+        value, trouble = self._run(self._declared[name])
+        if trouble:
+            self._failed[name] = trouble
+        else:
+            del self._failed[name]
+            self._known[name] = value
+
+    def _blame(self, expression: Expression, trouble: str) -> str:
+        """Say why a variable is missing where an expression stumbled over that."""
+        for name in expression.reads:
+            if name in self._failed and trouble == f"no such key: {name}":
+                return f'composited variable "{name}" fails to evaluate: {self._failed[name]}'
+        return trouble
+
+
+def request_value(request: AdmissionRequest, resource: Resource) -> dict[str, Any]:
+    """Give ``request``: what an AdmissionReview would say but for the objects."""
+    own = request.resource
+    user: dict[str, Any] = {
+        "username": request.user.name,
+        "uid": request.user.uid,
+        "groups": list(request.user.groups),
+        "extra": {key: list(values) for key, values in request.user.extra.items()},
+    }
+    asked: dict[str, Any] = {
+        "kind": {"group": resource.group, "version": resource.version, "kind": resource.kind},
+        "resource": {"group": resource.group, "version": resource.version, "resource": resource.plural},
+        "subResource": request.subresource,
+        "requestKind": {"group": own.group, "version": own.version, "kind": own.kind},
+        "requestResource": {"group": own.group, "version": own.version, "resource": own.plural},
+        "requestSubResource": request.subresource,
+        "name": request.name,
+        "namespace": namespace_of(request),
+        "operation": request.operation,
+        "userInfo": user,
+        "dryRun": request.dry_run,
+        "options": dict(request.options),
+    }
+    return asked
+
+
+def _shown(namespace: Object | None) -> Object | None:
+    """Give a Namespace with those members that expressions may see."""
+    if namespace is None:
+        return None
+    meta = namespace["metadata"]
+    members = (
+        "name",
+        "generateName",
+        "namespace",
+        "labels",
+        "annotations",
+        "uid",
+        "creationTimestamp",
+        "deletionGracePeriodSeconds",
+        "deletionTimestamp",
+        "generation",
+        "resourceVersion",
+        "finalizers",
+    )
+    kept: Object = {
+        name: namespace[name] for name in ("apiVersion", "kind", "spec", "status") if name in namespace
+    }
+    kept["metadata"] = {name: meta[name] for name in members if name in meta}
+    return kept

@@ -1,0 +1,133 @@
+"""Expressions of admission: compiled against what a write shows, cached by their text, evaluated to plain values.
+
+Used by ``conditions``, ``validating`` and ``mutating`` (which run them) and by ``strategy`` (which judges them when
+they are written). Values are left to run time, as in Kubernetes, where the kind of the object is not known; only
+names are checked: of variables, of ``variables.x``, of functions.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from roadbed.apimachinery.cel_expressions import RuleError, evaluate
+from roadbed.apimachinery.cel_library import extensions, runtime
+
+from . import authorizer, literals
+
+MOST_EVALUATIONS = 1_000  # of one policy's expressions on one write, whatever its parameters select
+_ALWAYS: Final = ("object", "oldObject", "request", "namespaceObject")
+_VARIABLE: Final = re.compile(r"\bvariables\s*\.\s*([A-Za-z_][A-Za-z0-9_]*)")
+_QUOTED: Final = re.compile(r"\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'")
+_RESULTS: Final = {
+    "BOOL": "must evaluate to bool",
+    "STRING": "must evaluate to string",
+    "STRING?": "must evaluate to string or null_type",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Expression:
+    """One compiled expression and the ``variables`` that it reads."""
+
+    text: str
+    program: Any
+    reads: tuple[str, ...]
+
+    def run(self, activation: Any) -> tuple[Any, str]:
+        """Give its plain value, or what went wrong."""
+        value, trouble = evaluate(self.program, activation)
+        if trouble:
+            return None, _in_words(trouble)
+        return plain(value), ""
+
+
+def compiled(
+    text: str,
+    result: str = "",
+    *,
+    variables: Iterable[str] | None = None,
+    has_params: bool = False,
+    makes_objects: bool = False,
+) -> Expression:
+    """Compile an expression that must give ``result`` (BOOL, STRING, ``STRING?``; empty for anything).
+
+    ``variables`` are the names that ``variables.x`` may name; None where there is no ``variables``.
+
+    Raises:
+        RuleError: it does not compile; the text says where and why, as Kubernetes does.
+    """
+    names = None if variables is None else tuple(variables)
+    reads = _reads(text)
+    program = _compiled(text, result, names is not None, has_params, makes_objects)
+    for name in reads:
+        if names is not None and name not in names:
+            raise _undefined(text, name)
+    return Expression(text, program, reads)
+
+
+@functools.lru_cache(maxsize=1024)
+def _compiled(text: str, result: str, has_variables: bool, has_params: bool, makes_objects: bool) -> Any:
+    written = literals.as_maps(text) if makes_objects else text
+    try:
+        program = _environment(has_variables, has_params).compile(written)
+    except RuntimeError as error:
+        detail = re.sub(r"^[A-Z_]+: | ?\[[A-Z_]+\]$", "", str(error))
+        raise RuleError(f"compilation failed: {detail}") from error
+    found = program.return_type().name()
+    allowed = {"BOOL": ("BOOL",), "STRING": ("STRING",), "STRING?": ("STRING", "NULL", "DYN")}.get(result)
+    if allowed is not None and found not in allowed and (found != "DYN" or result == "STRING"):
+        raise RuleError(_RESULTS[result])
+    return program
+
+
+@functools.cache
+def _environment(has_variables: bool, has_params: bool) -> Any:
+    kinds = runtime().Type
+    tagged = kinds.Map(kinds.STRING, kinds.STRING)
+    variables = dict.fromkeys(_ALWAYS, kinds.DYN)
+    variables |= {"authorizer": tagged, "authorizer.requestResource": tagged}
+    if has_variables:
+        variables["variables"] = kinds.DYN
+    if has_params:
+        variables["params"] = kinds.DYN
+    return runtime().NewEnv(None, variables=variables, extensions=[*extensions(), authorizer.extension()])
+
+
+def activation(values: dict[str, Any]) -> Any:
+    """Give what expressions see; names that an expression doesn't know do no harm."""
+    return _environment(True, True).Activation(values)
+
+
+def plain(value: Any) -> Any:
+    """Give a value as JSON has it; what JSON has no word for comes as it is."""
+    if isinstance(value, dict):
+        return {str(plain(name)): plain(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(each) for each in value]
+    shown = getattr(value, "plain_value", None)
+    return value if shown is None else shown()
+
+
+def _reads(text: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(_VARIABLE.findall(_QUOTED.sub("''", text))))
+
+
+def _undefined(text: str, name: str) -> RuleError:
+    at = next(found for found in _VARIABLE.finditer(text) if found.group(1) == name)
+    before = text[: at.end(1) - len(name) - 1]
+    line, column = before.count("\n") + 1, len(before) - (before.rfind("\n") + 1)
+    shown = text.split("\n")[line - 1]
+    return RuleError(
+        f"compilation failed: ERROR: <input>:{line}:{column + 1}: undefined field '{name}'\n | {shown}\n | "
+        f"{'.' * column}^"
+    )
+
+
+def _in_words(trouble: str) -> str:
+    if "budget exceeded" in trouble:
+        return "operation cancelled: actual cost limit exceeded"
+    return trouble

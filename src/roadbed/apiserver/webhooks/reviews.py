@@ -1,0 +1,199 @@
+"""AdmissionReviews: the question that a webhook is asked about a write, and the reading of its answer.
+
+Used by ``mutating`` and ``validating``. Pure but for the call itself.
+
+Source: k8s.io/apiserver/pkg/admission/plugin/webhook/request/admissionreview.go and errors/statuserror.go.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from roadbed.apimachinery.admission import AdmissionRequest
+from roadbed.apimachinery.causes import go_quote
+from roadbed.apimachinery.errors import ApiError, BadRequestError, Cause
+from roadbed.apimachinery.request import Object, User
+from roadbed.apiserver.matching import Cluster, namespace_of
+
+from .caller import Caller, WebhookCallError
+from .hooks import Hook, Invocation
+
+GROUP = "admission.k8s.io"
+VERSIONS = ("v1", "v1beta1")
+
+
+class CallFailedError(Exception):
+    """A webhook could not be asked, or gave no answer that makes sense; its failure policy decides."""
+
+
+class AnswerError(Exception):
+    """An answer is no AdmissionReview that Kubernetes would take."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """An allowed write; ``patch`` is a JSON patch to apply to the object in the webhook's version."""
+
+    patch: list[Any]
+
+
+class Reviewing:
+    """Asks webhooks about writes."""
+
+    def __init__(self, caller: Caller, cluster: Cluster) -> None:
+        self._caller = caller
+        self._cluster = cluster
+
+    async def ask(self, invocation: Invocation, request: AdmissionRequest, *, mutating: bool) -> Verdict:
+        """Give the verdict; warnings and audit annotations are added to the request.
+
+        Raises:
+            CallFailedError: no answer, or none that makes sense.
+            ApiError: the webhook denies the write, or does not take dry runs.
+        """
+        hook = invocation.hook
+        if request.dry_run and not hook.allows_dry_run:
+            raise BadRequestError(f"admission webhook {go_quote(hook.name)} does not support dry run")
+        version = next((each for each in hook.review_versions if each in VERSIONS), None)
+        if version is None:
+            raise CallFailedError(
+                "could not create admission objects: webhook does not accept known AdmissionReview versions (v1, v1beta1)"
+            )
+        if isinstance(hook.target, str):
+            raise CallFailedError(f"could not get REST client: {hook.target}")
+        uid = str(uuid.uuid4())
+        question = self._question(uid, version, invocation, request)
+        try:
+            answer = await self._caller.ask(hook.target, question, timeout_s=hook.timeout_s)
+        except WebhookCallError as error:
+            raise CallFailedError(f"failed to call webhook: {error}") from error
+        try:
+            response, patch = _verified(answer, uid, version, mutating=mutating)
+        except AnswerError as error:
+            raise CallFailedError(f"received invalid webhook response: {error}") from error
+        for key, value in response.get("auditAnnotations", {}).items():
+            request.annotations[f"{hook.name}/{key}"] = str(value)
+        request.warnings.extend(str(each) for each in response.get("warnings") or ())
+        if not response.get("allowed"):
+            raise denial(hook.name, response.get("status"))
+        return Verdict(patch)
+
+    def _question(self, uid: str, version: str, invocation: Invocation, request: AdmissionRequest) -> Object:
+        own, seen = request.resource, invocation.resource
+        convert = self._cluster.convert
+        asked = {
+            "uid": uid,
+            "kind": _kind(seen),
+            "resource": _resource(seen),
+            "subResource": request.subresource,
+            "requestKind": _kind(own),
+            "requestResource": _resource(own),
+            "requestSubResource": request.subresource,
+            "name": request.name,
+            "namespace": namespace_of(request),
+            "operation": request.operation,
+            "userInfo": user_info(request.user),
+            "object": convert(request.object, own, seen),
+            "oldObject": convert(request.old, own, seen),
+            "dryRun": request.dry_run,
+            "options": dict(request.options),
+        }
+        kept_empty = ("object", "oldObject")
+        asked = {name: value for name, value in asked.items() if value != "" or name in kept_empty}
+        return {"kind": "AdmissionReview", "apiVersion": f"{GROUP}/{version}", "request": asked}
+
+
+def call_failed(hook: Hook, error: Exception) -> ApiError:
+    """Give the error of a write that fails because its webhook could not be asked."""
+    text = f"failed calling webhook {go_quote(hook.name)}: {error}"
+    return ApiError(f"Internal error occurred: {text}", causes=[Cause("", text)])
+
+
+def denial(name: str, status: Any) -> ApiError:
+    """Give the error of a write that a webhook denies, with the status that it asks for."""
+    told: dict[str, Any] = dict(status) if isinstance(status, Mapping) else {}
+    code = told.get("code")
+    told["code"] = code if isinstance(code, int) and code >= 400 else 400
+    denied = f"admission webhook {go_quote(name)} denied the request"
+    why = told.get("message") or told.get("reason")
+    told["message"] = f"{denied}: {why}" if why else f"{denied} without explanation"
+    error = ApiError.from_status(told)
+    error.reason = str(told.get("reason") or "")
+    return error
+
+
+def user_info(user: User) -> dict[str, Any]:
+    """Give a user as ``authentication.k8s.io/v1`` UserInfo."""
+    info: dict[str, Any] = {"username": user.name}
+    if user.uid:
+        info["uid"] = user.uid
+    if user.groups:
+        info["groups"] = list(user.groups)
+    if user.extra:
+        info["extra"] = {key: list(values) for key, values in user.extra.items()}
+    return info
+
+
+def _kind(resource: Any) -> dict[str, str]:
+    return {"group": resource.group, "version": resource.version, "kind": resource.kind}
+
+
+def _resource(resource: Any) -> dict[str, str]:
+    return {"group": resource.group, "version": resource.version, "resource": resource.plural}
+
+
+def _verified(answer: Object, uid: str, version: str, *, mutating: bool) -> tuple[dict[str, Any], list[Any]]:
+    """Give the response of an AdmissionReview and its patch.
+
+    Raises:
+        AnswerError: it is not one that Kubernetes would take.
+    """
+    response = answer.get("response")
+    if not isinstance(response, dict):
+        raise AnswerError("webhook response was absent")
+    patch, patch_type = response.get("patch"), response.get("patchType")
+    if version == "v1":
+        if response.get("uid", "") != uid:
+            raise AnswerError(
+                f"expected response.uid={go_quote(uid)}, got {go_quote(str(response.get('uid', '')))}"
+            )
+        _check_kind(answer)
+        if not mutating and patch:
+            raise AnswerError("validating webhook may not return response.patch")
+        if not mutating and patch_type is not None:
+            raise AnswerError("validating webhook may not return response.patchType")
+        if patch and patch_type is None:
+            raise AnswerError("webhook returned response.patch but not response.patchType")
+        if not patch and patch_type is not None:
+            raise AnswerError("webhook returned response.patchType but not response.patch")
+        if patch and patch_type != "JSONPatch":
+            raise AnswerError(f"unsupported patch type {go_quote(str(patch_type))}")
+    if not isinstance(response.get("auditAnnotations", {}), dict):
+        raise AnswerError("response.auditAnnotations is not a map")
+    return response, _patch(patch) if mutating and patch and response.get("allowed") else []
+
+
+def _check_kind(answer: Object) -> None:
+    api_version, kind = str(answer.get("apiVersion", "")), str(answer.get("kind", ""))
+    if (api_version, kind) != (f"{GROUP}/v1", "AdmissionReview"):
+        group, _, version = api_version.rpartition("/")
+        raise AnswerError(
+            f"expected webhook response of {GROUP}/v1, Kind=AdmissionReview, got {group}/{version}, Kind={kind}"
+        )
+
+
+def _patch(text: Any) -> list[Any]:
+    try:
+        found = orjson.loads(base64.b64decode(str(text), validate=True))
+    except (binascii.Error, ValueError) as error:
+        raise AnswerError(f"received undecodable patch in webhook response: {error}") from error
+    if not isinstance(found, list):
+        raise AnswerError("received undecodable patch in webhook response: it is not a list of operations")
+    return found
