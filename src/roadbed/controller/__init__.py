@@ -8,6 +8,7 @@ from roadbed.client import Change, Informer
 from .clock import Clock, SystemClock
 from .controller import Controller, Watch, own_key
 from .informers import Informers
+from .leaderelection import LeaderElection, Seat
 from .manager import Manager
 from .reconciler import Reconciler, Request, Result, TerminalError
 from .recorder import Recorder
@@ -18,11 +19,13 @@ __all__ = [
     "Controller",
     "Informer",
     "Informers",
+    "LeaderElection",
     "Manager",
     "Reconciler",
     "Recorder",
     "Request",
     "Result",
+    "Seat",
     "SystemClock",
     "TerminalError",
     "Watch",
