@@ -1,44 +1,70 @@
 """The HTTP face: raw ASGI, one coroutine a request, no framework between the socket and the dispatcher.
 
-A ``Listener`` calls it. Authenticates, reads the body, routes to resources, discovery, OpenAPI, health;
-every failure leaves as a ``Status`` with its code, and nothing that a client sends ends in a 500.
+A ``Listener`` calls it. Authenticates, reads the body, hands resources to the dispatcher and everything else to
+``documents``, and counts what it answered; every failure leaves as a ``Status`` with its code, and nothing that a
+client sends ends in a 500.
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
 
 from roadbed.apimachinery.apply import manager_name
-from roadbed.apimachinery.errors import ApiError, MethodNotAllowedError
-from roadbed.apimachinery.request import Answer, ApiRequest, User
+from roadbed.apimachinery.errors import ApiError, NotAcceptableError
+from roadbed.apimachinery.gvk import Resource
+from roadbed.apimachinery.request import Answer, ApiRequest, Page, User, Verb
 
-from . import bodies, negotiation, routes, scale, table
+from . import answering, bodies, negotiation, routes, scale, table
+from .answering import Manner, Send
 from .context import Core
-from .discovery import Discovery, Encoded
+from .discovery import Discovery
 from .dispatch import Dispatcher
-from .health import Checks, Health, version
+from .documents import Asking, Document, Documents
+from .health import Checks, Health
+from .metrics import RequestLabels, labels
 from .openapi import OpenApi
-from .ports import Attributes, Authenticator, Credentials
+from .ports import Authenticator, Credentials
 from .registry import Served
 from .streaming import stream
 
 logger = logging.getLogger(__name__)
 
-Send = Callable[[dict[str, Any]], Awaitable[None]]
-Document = Callable[[], tuple[bytes, bytes]]
-"""Gives the body and the media type of a document that is no resource."""
-_JSON = (b"content-type", b"application/json")
-_PUBLIC = (b"cache-control", b"public, max-age=3600")
-_NO_CACHE = (b"cache-control", b"no-cache, private")
+__all__ = ["Document", "HttpFace"]
+
 _WITH_BODY = frozenset(("create", "update", "patch", "delete", "deletecollection"))
+_READING = frozenset(("GET", "HEAD", "OPTIONS"))
+_LONG_ITEMS = 500  # a table of more rows takes longer than the loop may be held
+
+
+@dataclass(slots=True)
+class _Asked:
+    """One HTTP request, as far as it was read."""
+
+    scope: Mapping[str, Any]
+    headers: Mapping[str, str]
+    route: routes.Route | None = None
+    verb: Verb | None = None
+    query: dict[str, str] = field(default_factory=dict)
+    is_open: bool = False  # a watch that is being sent
+
+    def manner(self, form: negotiation.Form) -> Manner:
+        """Give how the answer is to go out."""
+        headers = self.headers
+        is_pretty = negotiation.wants_pretty(form, self.query, headers.get("user-agent", ""))
+        takes_gzip = negotiation.takes_gzip(headers.get("accept-encoding", ""))
+        if not is_pretty and not takes_gzip and form is negotiation.PLAIN:
+            return answering.PLAIN
+        return Manner(form, is_pretty, takes_gzip)
 
 
 class HttpFace:
-    """The ASGI application."""
+    """The ASGI application; ``documents`` holds what others serve beside resources, by path."""
 
     def __init__(
         self,
@@ -51,46 +77,82 @@ class HttpFace:
         self._core = core
         self._dispatcher = dispatcher
         self._authenticator = authenticator
-        self._openapi = openapi
-        self._discovery = Discovery(core.registry, lambda: dispatcher.reviews)
-        self._health = Health(checks)
-        self.documents: dict[str, Document] = {}  # by path; everybody may keep them for an hour
+        self._metrics = core.metrics
+        discovery = Discovery(core.registry, lambda: dispatcher.reviews)
+        self._documents = Documents(core.authorizer, discovery, openapi, Health(checks), core.metrics)
+        self.documents: dict[str, Document] = self._documents.extra
 
     async def __call__(self, scope: dict[str, Any], receive: bodies.Receive, send: Send) -> None:
         """Answer one HTTP request."""
         if scope["type"] != "http":
             return
-        headers = _headers(scope["headers"])
+        asked = _Asked(scope, _headers(scope["headers"]))
+        is_mutating = scope["method"] not in _READING
+        began = self._metrics.begin(is_mutating=is_mutating)
+        code, size_bytes = 500, 0
         try:
-            certificate = scope.get("extensions", {}).get("tls", {}).get("client_cert")
-            credentials = Credentials(headers, certificate)
-            user = self._authenticator.authenticate(credentials)
-            if any(name.startswith("impersonate-") for name in headers):
-                user = self._authenticator.impersonated(user, credentials)
-            found = routes.route(scope["path"])
-            if found is not None and found.plural:
-                await self._resource(scope, headers, found, user, receive, send)
-            else:
-                await self._other(scope, headers, found, user, send)
+            code, size_bytes = await self._answer(asked, receive, send)
         except ApiError as error:
-            await _refuse(send, error)
+            code, size_bytes = error.code, await self._refuse(send, error, asked)
         except Exception:  # the last resort: the client gets a Status, the log the traceback
             logger.exception("request failed", extra={"method": scope["method"], "path": scope["path"]})
             failure = ApiError("Internal error occurred; the server's log has the details")
-            await _refuse(send, failure)
+            await self._refuse(send, failure, asked)
+        finally:
+            if asked.is_open:
+                self._metrics.watch_ended(self._labels(asked), code=code)
+            else:
+                self._metrics.end(
+                    self._labels(asked), began, code=code, size_bytes=size_bytes, is_mutating=is_mutating
+                )
+
+    async def _answer(self, asked: _Asked, receive: bodies.Receive, send: Send) -> tuple[int, int]:
+        """Send the answer; gives its status code and its size."""
+        scope, headers = asked.scope, asked.headers
+        certificate = scope.get("extensions", {}).get("tls", {}).get("client_cert")
+        credentials = Credentials(headers, certificate)
+        user = self._authenticator.authenticate(credentials)
+        if any(name.startswith("impersonate-") for name in headers):
+            user = self._authenticator.impersonated(user, credentials)
+        asked.route = routes.route(scope["path"])
+        asked.query = routes.options(scope["query_string"])
+        if asked.route is not None and asked.route.plural:
+            return await self._resource(asked, asked.route, user, receive, send)
+        asking = Asking(scope["method"], scope["path"], asked.query, headers, asked.route)
+        return await self._documents.answer(asking, user, send)
 
     async def _resource(
-        self,
-        scope: Mapping[str, Any],
-        headers: Mapping[str, str],
-        found: routes.Route,
-        user: User,
-        receive: bodies.Receive,
-        send: Send,
-    ) -> None:
-        form = negotiation.form_of(headers.get("accept", ""))
-        query = routes.options(scope["query_string"])
-        verb = routes.verb(scope["method"], found, query)
+        self, asked: _Asked, found: routes.Route, user: User, receive: bodies.Receive, send: Send
+    ) -> tuple[int, int]:
+        verb = asked.verb = routes.verb(asked.scope["method"], found, asked.query)
+        served = self._core.registry.find(found.group, found.version, found.plural)
+        form = negotiation.form_of(
+            asked.headers.get("accept", ""),
+            is_watch=verb == "watch",
+            is_custom=served is not None and served.is_custom,
+        )
+        request, doubled = await self._request(asked, found, verb, receive)
+        if verb == "watch":
+            watch = self._dispatcher.watch(user, request)
+            asked.is_open = True
+            self._metrics.watch_began(self._labels(asked))
+            await stream(watch, form, self._core, receive, send)
+            return 200, 0
+        if verb == "list":
+            page = await self._dispatcher.list(user, request)
+            content = await self._listed(page, found, asked.query, form)
+            return 200, await answering.respond(send, 200, content, asked.manner(form))
+        answer = await self._dispatcher.call(user, request)
+        content = self._shaped(answer, served, found, asked.query, form)
+        warnings = doubled + answer.warnings
+        size = await answering.respond(send, answer.status, content, asked.manner(form), warnings=warnings)
+        return answer.status, size
+
+    async def _request(
+        self, asked: _Asked, found: routes.Route, verb: Verb, receive: bodies.Receive
+    ) -> tuple[ApiRequest, tuple[str, ...]]:
+        """Read the body and give the request, with a warning for each key that the body has twice."""
+        headers, query = asked.headers, asked.query
         body, patch_type = None, ""
         doubled: tuple[str, ...] = ()
         if verb in _WITH_BODY:
@@ -116,146 +178,82 @@ class HttpFace:
             patch_type=patch_type,
             options=query,
         )
-        if verb == "watch":
-            watch = self._dispatcher.watch(user, request)
-            await stream(watch, form, self._core.clock, receive, send)
-        elif verb == "list":
-            page = await self._dispatcher.list(user, request)
-            served = self._core.registry.get(found.group, found.version, found.plural)
-            if form == "table":
-                include = table.include_object(query.get("includeObject", ""))
-                meta = table.page_meta(page)
-                content = table.table(served.columns, page.items, meta, self._core.clock(), include=include)
-            else:
-                content = table.partial_list(page) if form == "partial" else table.plain_list(served, page)
-            await respond(send, 200, content)
-        else:
-            answer = await self._dispatcher.call(user, request)
-            await respond(
-                send, answer.status, self._shaped(answer, found, query, form), doubled + answer.warnings
-            )
+        return request, doubled
+
+    async def _listed(
+        self, page: Page, found: routes.Route, query: Mapping[str, str], form: negotiation.Form
+    ) -> bytes:
+        """Give a page in its shape."""
+        served = self._core.registry.get(found.group, found.version, found.plural)
+        if not form.shape:
+            return table.plain_list(served, page)
+        if form.shape == "PartialObjectMetadata":
+            raise _wrong_shape(form, f"a list (*{served.list_kind})")
+
+        def shaped() -> bytes:
+            if form.shape == "PartialObjectMetadataList":
+                return table.partial_list(page, version=form.version)
+            include = table.include_object(query.get("includeObject", ""))
+            meta = table.page_meta(page)
+            now = self._core.clock()
+            return table.table(served.columns, page.items, meta, now, include=include, version=form.version)
+
+        return await asyncio.to_thread(shaped) if len(page.items) > _LONG_ITEMS else shaped()
 
     def _shaped(
-        self, answer: Answer, found: routes.Route, query: Mapping[str, str], form: negotiation.Form
+        self,
+        answer: Answer,
+        served: Served | None,
+        found: routes.Route,
+        query: Mapping[str, str],
+        form: negotiation.Form,
     ) -> bytes:
-        if form == "json" or answer.body.startswith(b'{"kind":"Status"'):
+        """Give one object in its shape; a Status has only its own."""
+        if not form.shape or served is None or answer.body.startswith(b'{"kind":"Status"'):
             return answer.body
-        served: Served | None = self._core.registry.find(found.group, found.version, found.plural)
-        if served is None:
-            return answer.body
-        if form == "partial":
-            return table.partial(answer.body)
+        if form.shape == "PartialObjectMetadataList":
+            raise _wrong_shape(form, f"not a list (*{served.resource.kind})")
+        if form.shape == "PartialObjectMetadata":
+            return table.partial(answer.body, version=form.version)
         revision = orjson.loads(answer.body)["metadata"].get("resourceVersion", "")
         include = table.include_object(query.get("includeObject", ""))
         meta = {"resourceVersion": revision}
         columns = scale.COLUMNS if found.subresource == "scale" else served.columns
-        return table.table(columns, [answer.body], meta, self._core.clock(), include=include)
-
-    async def _other(
-        self,
-        scope: Mapping[str, Any],
-        headers: Mapping[str, str],
-        found: routes.Route | None,
-        user: User,
-        send: Send,
-    ) -> None:
-        path: str = scope["path"].rstrip("/") or "/"
-        method: str = scope["method"]
-        self._core.authorizer.check(
-            user, Attributes(method.lower() if method != "HEAD" else "get", path=path)
+        return table.table(
+            columns, [answer.body], meta, self._core.clock(), include=include, version=form.version
         )
-        if method not in ("GET", "HEAD"):
-            raise MethodNotAllowedError(f"the server does not allow method {method} on {path}")
-        query = routes.options(scope["query_string"])
-        health = self._health.answer(path, query)
-        if health is not None:
-            await respond(send, health.status, health.body, content_type=b"text/plain; charset=utf-8")
-        elif path == "/version":
-            await respond(send, 200, version())
-        elif path in self.documents:
-            body, content_type = self.documents[path]()
-            await respond(send, 200, body, content_type=content_type, cache=_PUBLIC)
-        elif path.startswith("/openapi/v"):
-            await self._schema(path, query, headers, send)
-        else:
-            await self._discover(path, headers, found, send)
 
-    async def _schema(
-        self, path: str, query: Mapping[str, str], headers: Mapping[str, str], send: Send
-    ) -> None:
-        document = self._openapi.get(
-            path, hash_=query.get("hash", ""), if_none_match=headers.get("if-none-match", "")
+    def _labels(self, asked: _Asked) -> RequestLabels:
+        """Give what the request is counted under."""
+        found, verb = asked.route, asked.verb
+        if found is None or verb is None:
+            return labels.of_document(asked.scope["method"], asked.scope["path"])
+        served = self._core.registry.find(found.group, found.version, found.plural)
+        resource = served.resource if served is not None else self._review(found)
+        if resource is None:
+            return labels.of_document(asked.scope["method"], "")
+        return labels.of_resource(
+            resource, verb, found, options=asked.query, content_type=asked.headers.get("content-type", "")
         )
-        if document is None:
-            raise routes.not_found()
-        extra = [(name.lower().encode(), value.encode()) for name, value in document.headers.items()]
-        names = {name for name, _ in extra}
-        start = [*extra, (b"content-length", str(len(document.body)).encode())]
-        if b"content-type" not in names:
-            start.append(_JSON)
-        await send({"type": "http.response.start", "status": document.status, "headers": start})
-        await send({"type": "http.response.body", "body": document.body})
 
-    async def _discover(
-        self, path: str, headers: Mapping[str, str], found: routes.Route | None, send: Send
-    ) -> None:
-        document: Encoded | None = None
-        content_type = b"application/json"
-        if path in ("/api", "/apis"):
-            if negotiation.wants_aggregated(headers.get("accept", "")):
-                document = self._discovery.aggregated(core=path == "/api")
-                content_type = negotiation.DISCOVERY.encode()
-            else:
-                document = self._discovery.core_versions() if path == "/api" else self._discovery.groups()
-        elif found is not None:
-            document = self._discovery.resources(found.group, found.version)
-        elif path.startswith("/apis/"):
-            document = self._discovery.group(path.removeprefix("/apis/"))
-        elif path == "/":
-            await respond(
-                send,
-                200,
-                orjson.dumps(
-                    {"paths": ["/api", "/apis", "/healthz", "/livez", "/openapi/v3", "/readyz", "/version"]}
-                ),
-            )
-            return
-        if document is None:
-            raise routes.not_found()
-        etag = document.etag.encode()
-        vary = [(b"etag", etag), (b"vary", b"Accept"), (b"cache-control", b"public")]
-        is_known = headers.get("if-none-match") == document.etag
-        body = b"" if is_known else document.body
-        start = [*vary, (b"content-type", content_type), (b"content-length", str(len(body)).encode())]
-        await send({"type": "http.response.start", "status": 304 if is_known else 200, "headers": start})
-        await send({"type": "http.response.body", "body": body})
+    def _review(self, found: routes.Route) -> Resource | None:
+        wanted = (found.group, found.version, found.plural)
+        for resource in self._dispatcher.reviews:
+            if (resource.group, resource.version, resource.plural) == wanted:
+                return resource
+        return None
+
+    @staticmethod
+    async def _refuse(send: Send, error: ApiError, asked: _Asked) -> int:
+        form = negotiation.status_form(asked.headers.get("accept", ""))
+        try:
+            return await answering.refuse(send, error, asked.manner(form))
+        except NotAcceptableError:  # no protobuf for it after all
+            return await answering.refuse(send, error)
 
 
-async def respond(
-    send: Send,
-    status: int,
-    body: bytes,
-    warnings: tuple[str, ...] = (),
-    *,
-    content_type: bytes = b"application/json",
-    cache: tuple[bytes, bytes] = _NO_CACHE,
-) -> None:
-    """Send one whole answer."""
-    headers = [(b"content-type", content_type), cache, (b"content-length", str(len(body)).encode())]
-    headers.extend((b"warning", _warning(text)) for text in warnings)
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
-
-
-async def _refuse(send: Send, error: ApiError) -> None:
-    body = orjson.dumps(error.to_status())
-    headers = [_JSON, _NO_CACHE, (b"content-length", str(len(body)).encode())]
-    if error.retry_after_s:
-        headers.append((b"retry-after", str(error.retry_after_s).encode()))
-    if error.code == 401:
-        headers.append((b"www-authenticate", b'Bearer realm="roadbed"'))
-    await send({"type": "http.response.start", "status": error.code, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+def _wrong_shape(form: negotiation.Form, what: str) -> NotAcceptableError:
+    return NotAcceptableError(f"you requested {form.shape}, but the requested object is {what}")
 
 
 def _headers(pairs: list[tuple[bytes, bytes]]) -> dict[str, str]:
@@ -265,8 +263,3 @@ def _headers(pairs: list[tuple[bytes, bytes]]) -> dict[str, str]:
         name, text = raw.decode("latin-1"), value.decode("latin-1")
         found[name] = f"{found[name]}\n{text}" if name in found else text
     return found
-
-
-def _warning(text: str) -> bytes:
-    quoted = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", " ")
-    return f'299 - "{quoted}"'.encode("ascii", "backslashreplace")

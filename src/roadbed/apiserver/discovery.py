@@ -84,6 +84,18 @@ class Discovery:
             },
         )
 
+    def has_group(self, name: str) -> bool:
+        """Say whether any kind of a group is served."""
+        return name in self._groups()
+
+    def paths(self) -> list[str]:
+        """Give the addresses of all groups and versions."""
+        found = []
+        for group, versions in self._groups().items():
+            root = f"/apis/{group}" if group else "/api"
+            found += [*([root] if group else ()), *(f"{root}/{version}" for version in versions)]
+        return found
+
     def _all(self) -> Iterable[Resource]:
         return [*self._registry.resources(), *self._reviews()]
 

@@ -3,8 +3,10 @@
 ``asgi`` hands ``/openapi/v3``, what is below it, and ``/openapi/v2`` to ``OpenApi``. The v3 index names each group version with a
 hash of its content; clients keep a document until its hash changes, so a document is built only when asked for
 and kept until its kinds change. Paths carry what clients look for (which verbs a kind has, which patches, the
-parameters dryRun, fieldValidation and so on) and no more. v2 is given as protobuf only, which is how clients take
-it. Runs on the event loop; building the largest group version takes a few milliseconds.
+parameters dryRun, fieldValidation and so on) and no more. v2 is given as protobuf and as JSON, v3 as JSON only.
+
+``get`` builds what it needs on the event loop; the largest group version takes a few milliseconds. v2 is all of them
+together: ``building`` gives what is left to build for an answer, which ``documents`` runs in a thread first.
 
 Source: https://kubernetes.io/docs/concepts/overview/kubernetes-api/#openapi-v3
 """
@@ -13,7 +15,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
 import orjson
@@ -22,7 +24,7 @@ from roadbed.apimachinery.gvk import Resource
 from roadbed.apimachinery.request import APPLY_PATCH, JSON_PATCH, MERGE_PATCH, STRATEGIC_PATCH
 from roadbed.apis.kubernetes import load
 
-from . import operations, swagger
+from . import negotiation, operations, swagger, swaggerjson
 
 ROOT: Final = "/openapi/v3"
 V2: Final = "/openapi/v2"
@@ -81,6 +83,10 @@ class Document:
     headers: Mapping[str, str]
 
 
+_UNACCEPTABLE: Final = Document(406, b"", {"Vary": "Accept", "Cache-Control": "no-cache, private"})
+_V2_TYPES: Final = (negotiation.JSON, swagger.MEDIA_TYPE, swagger.ASKED_TYPE)
+
+
 @dataclass(slots=True)
 class _Version:
     """One group version: its kinds, their hash, and the document once somebody asked for it."""
@@ -88,54 +94,85 @@ class _Version:
     kinds: list[Published]
     hash: str
     document: bytes = b""
-    fragment: bytes = b""
-    shared: frozenset[str] = frozenset()  # built-in definitions that the fragment refers to
+    fragments: dict[str, _Fragment] = field(default_factory=dict)  # of v2, by media type
+
+
+@dataclass(frozen=True, slots=True)
+class _Fragment:
+    """One group version's part of a v2 document, and the built-in definitions that must join it."""
+
+    paths: bytes
+    definitions: bytes
+    shared: frozenset[str]
 
 
 class OpenApi:
-    """Serves ``/openapi/v3`` and ``/openapi/v3/<group version>``."""
+    """Serves ``/openapi/v2``, ``/openapi/v3`` and ``/openapi/v3/<group version>``."""
 
     def __init__(self, registry: RegistryView) -> None:
         self._registry = registry
         self._generation: int | None = None
         self._versions: dict[str, _Version] = {}
         self._index = b""
-        self._swagger = b""
+        self._whole: dict[str, bytes] = {}  # v2, by media type
         self._digests: dict[Resource, tuple[Published, bytes]] = {}
 
-    def get(self, path: str, *, hash_: str = "", if_none_match: str = "") -> Document | None:
+    def get(
+        self, path: str, *, hash_: str = "", if_none_match: str = "", accept: str = ""
+    ) -> Document | None:
         """Give the document at ``path`` (``/openapi/v3``, ``/openapi/v3/apis/apps/v1``), None where there is none.
 
         ``hash_`` is the query's ``hash``: the right one makes the answer good for ever, a stale one is sent on.
+        A form that can't be given is a 406 without a body, as in Kubernetes.
         """
         self._refresh()
         if path == V2:
-            return self._get_v2(if_none_match)
+            return self._get_v2(if_none_match, accept)
         name = path.removeprefix(ROOT).strip("/")
         if not name:
             return _answer(self._index, _hash(self._index), if_none_match)
         version = self._versions.get(name)
         if version is None:
             return None
+        if not negotiation.chosen(accept, (negotiation.JSON,)):
+            return _UNACCEPTABLE
         if hash_ and hash_ != version.hash:
-            return Document(301, b"", {"Location": f"{ROOT}/{name}?hash={version.hash}"})
+            headers = {"Location": f"{ROOT}/{name}?hash={version.hash}", "ETag": f'"{version.hash}"'}
+            return Document(301, b"", headers)
         if not version.document:
             version.document = orjson.dumps(_document(version.kinds))
         return _answer(version.document, version.hash, if_none_match, is_lasting=bool(hash_))
 
-    def _get_v2(self, if_none_match: str) -> Document:
-        if not self._swagger:
+    def building(self, path: str, accept: str) -> Callable[[], None] | None:
+        """Give what to run, in a thread, before ``get`` is quick for this address; None where it is already."""
+        if path != V2:
+            return None
+        self._refresh()
+        media_type = negotiation.chosen(accept, _V2_TYPES)
+        missing = [each for each in self._versions.values() if media_type not in each.fragments]
+        if not media_type or not missing:
+            return None
+
+        def build() -> None:
+            for version in missing:
+                version.fragments[media_type] = _fragment(version.kinds, media_type)
+
+        return build
+
+    def _get_v2(self, if_none_match: str, accept: str) -> Document:
+        media_type = negotiation.chosen(accept, _V2_TYPES)
+        if not media_type:
+            return _UNACCEPTABLE
+        whole = self._whole.get(media_type)
+        if whole is None:
             for version in self._versions.values():
-                if not version.fragment:
-                    version.fragment, version.shared = _fragment(version.kinds)
-            shared: frozenset[str] = frozenset().union(
-                *(version.shared for version in self._versions.values())
-            )
-            known = [swagger.known_definition(name) for name in sorted(shared)]
-            fragments = [version.fragment for version in self._versions.values()]
-            self._swagger = b"".join([swagger.head(load().version), *known, *fragments])
-        found = _answer(self._swagger, _hash(self._swagger), if_none_match)
-        return Document(found.status, found.body, {**found.headers, "Content-Type": swagger.MEDIA_TYPE})
+                if media_type not in version.fragments:
+                    version.fragments[media_type] = _fragment(version.kinds, media_type)
+            fragments = [version.fragments[media_type] for version in self._versions.values()]
+            whole = self._whole[media_type] = _joined(fragments, media_type)
+        sent_as = negotiation.JSON if media_type == negotiation.JSON else swagger.MEDIA_TYPE
+        found = _answer(whole, _hash(whole), if_none_match)
+        return Document(found.status, found.body, {**found.headers, "Content-Type": sent_as})
 
     def _refresh(self) -> None:
         """Bring the index up to what is served; documents of unchanged group versions stay."""
@@ -159,7 +196,7 @@ class OpenApi:
         }
         self._versions, self._digests = fresh, digests
         self._index = orjson.dumps({"paths": paths})
-        self._swagger = b""
+        self._whole = {}
         self._generation = generation
 
     def _digest(self, kind: Published) -> bytes:
@@ -184,7 +221,7 @@ def _answer(body: bytes, hash_: str, if_none_match: str, *, is_lasting: bool = F
     etag = f'"{hash_}"'
     headers = {"ETag": etag, "Vary": "Accept-Encoding, Accept"}
     headers["Cache-Control"] = f"public, immutable, max-age={_YEAR_S}" if is_lasting else "no-cache, private"
-    if if_none_match and etag in (part.strip() for part in if_none_match.split(",")):
+    if negotiation.is_known(etag, if_none_match):
         return Document(304, b"", headers)
     return Document(200, body, {"Content-Type": "application/json", **headers})
 
@@ -200,12 +237,36 @@ def _document(kinds: list[Published]) -> dict[str, Any]:
     }
 
 
-def _fragment(kinds: list[Published]) -> tuple[bytes, frozenset[str]]:
-    """Build the v2 fragment of one group version, and name the built-in definitions that must join it."""
+def _fragment(kinds: list[Published], media_type: str) -> _Fragment:
+    """Build the v2 fragment of one group version."""
     paths, schemas = _content(kinds)
     shared = frozenset(name for name in schemas if name in load().definitions)
-    own = [swagger.definition(name, schema) for name, schema in schemas.items() if name not in shared]
-    return b"".join([swagger.paths(paths), *own]), shared
+    own = {name: schema for name, schema in schemas.items() if name not in shared}
+    if media_type != negotiation.JSON:
+        definitions = b"".join(swagger.definition(name, schema) for name, schema in own.items())
+        return _Fragment(swagger.paths(paths), definitions, shared)
+    defined = {name: swaggerjson.definition(schema) for name, schema in own.items()}
+    return _Fragment(_members(swaggerjson.paths(paths)), _members(defined), shared)
+
+
+def _joined(fragments: list[_Fragment], media_type: str) -> bytes:
+    """Give the whole v2 document: protobuf messages that stand behind each other are one, JSON members follow on."""
+    shared = sorted(frozenset().union(*(fragment.shared for fragment in fragments)))
+    if media_type != negotiation.JSON:
+        known = [swagger.known_definition(name) for name in shared]
+        parts = [part for fragment in fragments for part in (fragment.paths, fragment.definitions)]
+        return b"".join([swagger.head(load().version), *known, *parts])
+    known = [_members({name: swaggerjson.definition(load().definitions[name])}) for name in shared]
+    return b'{"swagger":"2.0","info":%b,"paths":{%b},"definitions":{%b}}' % (
+        orjson.dumps({"title": "Kubernetes", "version": load().version}),
+        b",".join(fragment.paths for fragment in fragments if fragment.paths),
+        b",".join([*known, *(fragment.definitions for fragment in fragments if fragment.definitions)]),
+    )
+
+
+def _members(value: dict[str, Any]) -> bytes:
+    """Give the members of a JSON object without its braces."""
+    return orjson.dumps(value)[1:-1]
 
 
 def _content(kinds: list[Published]) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -83,7 +83,7 @@ def verb(method: str, found: Route, query: dict[str, str]) -> Verb:
         MethodNotAllowedError: HTTP has such a method, resources have not.
     """
     match method:
-        case "GET" | "HEAD":
+        case "GET":  # not HEAD: Kubernetes answers that with 405 on resources
             if found.is_watch or query.get("watch", "").lower() in ("true", "1"):
                 return "watch"
             return "get" if found.name else "list"
@@ -95,7 +95,7 @@ def verb(method: str, found: Route, query: dict[str, str]) -> Verb:
             return "patch"
         case "DELETE":
             return "delete" if found.name else "deletecollection"
-    raise MethodNotAllowedError(f"the server does not allow method {method} on the requested resource")
+    raise MethodNotAllowedError("the server does not allow this method on the requested resource")
 
 
 def not_found() -> ApiError:

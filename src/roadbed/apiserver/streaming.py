@@ -13,9 +13,9 @@ from roadbed.apimachinery.errors import ApiError
 
 from . import table
 from .bodies import Receive
+from .context import Core
 from .handlers.watch import Watch
 from .negotiation import Form
-from .ports import Clock
 from .watchcache import Signal
 
 Send = Callable[[dict[str, Any]], Awaitable[None]]
@@ -27,10 +27,10 @@ _START = {
 }
 
 
-async def stream(watch: Watch, form: Form, clock: Clock, receive: Receive, send: Send) -> None:
+async def stream(watch: Watch, form: Form, core: Core, receive: Receive, send: Send) -> None:
     """Send a watch's events; an error in its course is sent as an ERROR event with its Status."""
     try:
-        shape = _Shape(watch, form, clock)
+        shape = _Shape(watch, form, core)
         await send(_START)
         gone = asyncio.create_task(_until_gone(receive, watch), name="watch-disconnect")
         try:
@@ -92,33 +92,50 @@ async def _until_gone(receive: Receive, watch: Watch) -> None:
 class _Shape:
     """Gives events the form that was asked for; plain JSON lines are shared by all watchers."""
 
-    def __init__(self, watch: Watch, form: Form, clock: Clock) -> None:
+    def __init__(self, watch: Watch, form: Form, core: Core) -> None:
         self._served = watch.served
         self._form = form
-        self._clock = clock
+        self._clock = core.clock
+        self._metrics = core.metrics
+        resource = watch.served.resource
+        self._labels = (resource.group, resource.version, resource.plural)
         self._include = table.include_object(watch.options.get("includeObject", ""))
         self._is_headed = True
 
     def signals(self, batch: Sequence[Signal]) -> bytes:
-        if self._form == "json":
+        self._metrics.watch_events(self._labels, len(batch))
+        if not self._form.shape:
             return b"".join([signal.line for signal in batch])
         return b"".join([self._line(signal.type, self._object(signal.entry.value)) for signal in batch])
 
     def bookmark(self, value: bytes) -> bytes:
-        if self._form == "table":
+        if self._form.shape == "Table":
             meta = orjson.loads(value)["metadata"]
-            value = table.table(self._served.columns, [], meta, self._clock(), include=self._include)
-        elif self._form == "partial":
-            value = table.partial(value)
+            value = table.table(
+                self._served.columns,
+                [],
+                meta,
+                self._clock(),
+                include=self._include,
+                version=self._form.version,
+            )
+        elif self._form.shape:
+            value = table.partial(value, version=self._form.version)
         return self._line("BOOKMARK", value)
 
     def _object(self, value: bytes) -> bytes:
-        if self._form == "partial":
-            return table.partial(value)
+        if self._form.shape != "Table":
+            return table.partial(value, version=self._form.version)
         headed, self._is_headed = self._is_headed, False
         meta = {"resourceVersion": orjson.loads(value)["metadata"]["resourceVersion"]}
         return table.table(
-            self._served.columns, [value], meta, self._clock(), include=self._include, headed=headed
+            self._served.columns,
+            [value],
+            meta,
+            self._clock(),
+            include=self._include,
+            headed=headed,
+            version=self._form.version,
         )
 
     @staticmethod

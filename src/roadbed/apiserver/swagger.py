@@ -20,6 +20,7 @@ from roadbed.apis.kubernetes import load
 from .messages import message_class
 
 MEDIA_TYPE: Final = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
+ASKED_TYPE: Final = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf"  # how clients name it
 _REF: Final = "#/components/schemas/"
 _ACTIONS: Final = ("get", "put", "post", "delete", "patch")
 _BOUNDS: Final = {

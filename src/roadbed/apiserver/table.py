@@ -14,7 +14,7 @@ from roadbed.apimachinery.request import Object, Page
 from .columns import Column
 from .registry import Served
 
-_META = "meta.k8s.io/v1"
+_GROUP = "meta.k8s.io"
 _INCLUDES = ("", "Metadata", "Object", "None")
 
 
@@ -37,13 +37,14 @@ def table(
     *,
     include: str,
     headed: bool = True,
+    version: str = "v1",
 ) -> bytes:
     """Give objects as one encoded Table; ``headed`` off leaves column definitions out (later watch events)."""
-    rows = [_row(columns, value, now, include) for value in values]
+    rows = [_row(columns, value, now, include, version) for value in values]
     return orjson.dumps(
         {
             "kind": "Table",
-            "apiVersion": _META,
+            "apiVersion": f"{_GROUP}/{version}",
             "metadata": meta,
             "columnDefinitions": [_definition(column) for column in columns] if headed else None,
             "rows": rows,
@@ -51,18 +52,18 @@ def table(
     )
 
 
-def partial(value: bytes) -> bytes:
+def partial(value: bytes, *, version: str = "v1") -> bytes:
     """Give one object's metadata as encoded PartialObjectMetadata."""
-    return orjson.dumps(_partial(orjson.loads(value)))
+    return orjson.dumps(_partial(orjson.loads(value), version))
 
 
-def partial_list(page: Page) -> bytes:
+def partial_list(page: Page, *, version: str = "v1") -> bytes:
     """Give a page as encoded PartialObjectMetadataList."""
-    items = [_partial(orjson.loads(item)) for item in page.items]
+    items = [_partial(orjson.loads(item), version) for item in page.items]
     return orjson.dumps(
         {
             "kind": "PartialObjectMetadataList",
-            "apiVersion": _META,
+            "apiVersion": f"{_GROUP}/{version}",
             "metadata": page_meta(page),
             "items": items,
         }
@@ -86,17 +87,19 @@ def plain_list(served: Served, page: Page) -> bytes:
     return b'%b,"items":[%b]}' % (orjson.dumps(head)[:-1], b",".join(page.items))
 
 
-def _partial(obj: Object) -> Object:
-    return {"kind": "PartialObjectMetadata", "apiVersion": _META, "metadata": obj["metadata"]}
+def _partial(obj: Object, version: str) -> Object:
+    return {"kind": "PartialObjectMetadata", "apiVersion": f"{_GROUP}/{version}", "metadata": obj["metadata"]}
 
 
-def _row(columns: Sequence[Column], value: bytes, now: datetime, include: str) -> dict[str, Any]:
+def _row(
+    columns: Sequence[Column], value: bytes, now: datetime, include: str, version: str
+) -> dict[str, Any]:
     obj = orjson.loads(value)
     row: dict[str, Any] = {"cells": [column.cell(obj, now) for column in columns]}
     if include == "Object":
         row["object"] = orjson.Fragment(value)
     elif include == "Metadata":
-        row["object"] = _partial(obj)
+        row["object"] = _partial(obj, version)
     return row
 
 
