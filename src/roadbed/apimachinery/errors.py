@@ -58,6 +58,7 @@ class ApiError(Exception):
         self.causes = tuple(causes)
         self.retry_after_s = retry_after_s
         self.continue_token = continue_token
+        self.warnings: tuple[str, ...] = ()  # given with the refusal, as with any answer
 
     def to_status(self) -> dict[str, Any]:
         """Give the ``v1.Status`` object for this failure."""

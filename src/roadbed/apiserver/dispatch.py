@@ -65,6 +65,13 @@ class Dispatcher:
         if reviewer is not None:
             return await self._ask(user, request, reviewer)
         call = self._admit(user, request)
+        try:
+            return await self._handle(call, request)
+        except ApiError as error:
+            error.warnings = tuple(call.warnings)
+            raise
+
+    async def _handle(self, call: Call, request: ApiRequest) -> Answer:
         core = self._core
         match request.verb:
             case "create" if request.subresource:
