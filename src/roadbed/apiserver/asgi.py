@@ -26,11 +26,13 @@ from .context import Core
 from .discovery import Discovery
 from .dispatch import Dispatcher
 from .documents import Asking, Document, Documents
+from .flow import FlowControl
 from .health import Checks, Health
 from .metrics import RequestLabels, labels
 from .openapi import OpenApi
-from .ports import Authenticator, Credentials
+from .ports import Attributes, Authenticator, Credentials
 from .registry import Served
+from .reply import Reply, audit_id
 from .streaming import stream
 
 logger = logging.getLogger(__name__)
@@ -73,7 +75,9 @@ class HttpFace:
         authenticator: Authenticator,
         openapi: OpenApi,
         checks: Checks,
+        flow: FlowControl,
     ) -> None:
+        self._flow = flow
         self._core = core
         self._dispatcher = dispatcher
         self._authenticator = authenticator
@@ -87,11 +91,12 @@ class HttpFace:
         if scope["type"] != "http":
             return
         asked = _Asked(scope, _headers(scope["headers"]))
+        send = reply = Reply(send, audit_id(asked.headers.get("audit-id", ""), self._core.new_uid()))
         is_mutating = scope["method"] not in _READING
         began = self._metrics.begin(is_mutating=is_mutating)
         code, size_bytes = 500, 0
         try:
-            code, size_bytes = await self._answer(asked, receive, send)
+            code, size_bytes = await self._answer(asked, receive, reply)
         except ApiError as error:
             code, size_bytes = error.code, await self._refuse(send, error, asked)
         except Exception:  # the last resort: the client gets a Status, the log the traceback
@@ -99,6 +104,7 @@ class HttpFace:
             failure = ApiError("Internal error occurred; the server's log has the details")
             await self._refuse(send, failure, asked)
         finally:
+            reply.end()
             if asked.is_open:
                 self._metrics.watch_ended(self._labels(asked), code=code)
             else:
@@ -106,7 +112,7 @@ class HttpFace:
                     self._labels(asked), began, code=code, size_bytes=size_bytes, is_mutating=is_mutating
                 )
 
-    async def _answer(self, asked: _Asked, receive: bodies.Receive, send: Send) -> tuple[int, int]:
+    async def _answer(self, asked: _Asked, receive: bodies.Receive, send: Reply) -> tuple[int, int]:
         """Send the answer; gives its status code and its size."""
         scope, headers = asked.scope, asked.headers
         certificate = scope.get("extensions", {}).get("tls", {}).get("client_cert")
@@ -116,6 +122,7 @@ class HttpFace:
             user = self._authenticator.impersonated(user, credentials)
         asked.route = routes.route(scope["path"])
         asked.query = routes.options(scope["query_string"])
+        send.ticket = await self._flow.enter(user, _attributes(asked))
         if asked.route is not None and asked.route.plural:
             return await self._resource(asked, asked.route, user, receive, send)
         asking = Asking(scope["method"], scope["path"], asked.query, headers, asked.route)
@@ -124,7 +131,7 @@ class HttpFace:
     async def _resource(
         self, asked: _Asked, found: routes.Route, user: User, receive: bodies.Receive, send: Send
     ) -> tuple[int, int]:
-        verb = asked.verb = routes.verb(asked.scope["method"], found, asked.query)
+        verb = asked.verb or routes.verb(asked.scope["method"], found, asked.query)
         served = self._core.registry.find(found.group, found.version, found.plural)
         form = negotiation.form_of(
             asked.headers.get("accept", ""),
@@ -250,6 +257,27 @@ class HttpFace:
             return await answering.refuse(send, error, asked.manner(form))
         except NotAcceptableError:  # no protobuf for it after all
             return await answering.refuse(send, error)
+
+
+def _attributes(asked: _Asked) -> Attributes:
+    """Give what a request wants, as far as its address says.
+
+    Raises:
+        MethodNotAllowedError: HTTP has such a method, resources have not.
+    """
+    found, method = asked.route, asked.scope["method"]
+    if found is None or not found.plural:
+        return Attributes(method.lower() if method != "HEAD" else "get", path=asked.scope["path"])
+    asked.verb = routes.verb(method, found, asked.query)
+    is_namespace = found.plural == "namespaces" and not found.group
+    return Attributes(
+        asked.verb,
+        found.group,
+        found.plural,
+        found.subresource,
+        found.name if is_namespace else found.namespace,
+        found.name,
+    )
 
 
 def _wrong_shape(form: negotiation.Form, what: str) -> NotAcceptableError:

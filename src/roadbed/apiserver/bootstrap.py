@@ -27,6 +27,8 @@ PORTAL = "system:portal"
 
 AUTOUPDATE = "rbac.authorization.kubernetes.io/autoupdate"
 
+_AUTOUPDATE_FLOW = "apf.kubernetes.io/autoupdate-spec"
+
 _LABELS = {"kubernetes.io/bootstrapping": "rbac-defaults"}
 _AGGREGATE = f"{GROUP}/aggregate-to-"
 _ENGINE_AGGREGATE = "rbac.roadbed.dev/aggregate-to-"
@@ -75,6 +77,8 @@ def _viewers() -> Object:
 def brought_up_to_date(stored: Object, ours: Object) -> Object:
     """Give what a stored object becomes at the start of a newer Roadbed: definitions ours, roles ours and theirs."""
     if "spec" in ours:
+        if annotations_of(stored).get(_AUTOUPDATE_FLOW) == "false":
+            return stored
         return {**stored, "spec": ours["spec"]}
     if "rules" not in ours or annotations_of(stored).get(AUTOUPDATE) == "false":
         return stored

@@ -15,12 +15,13 @@ import orjson
 
 from roadbed.apimachinery.admission import Admitter, Reviewer
 from roadbed.apimachinery.errors import ApiError, NotFoundError
+from roadbed.apimachinery.instruments import Instrument, Labels
 from roadbed.apimachinery.objects import gvk_of, name_of
 from roadbed.apimachinery.request import ApiRequest, Object, User
 from roadbed.apis.apiextensions import CUSTOMRESOURCEDEFINITIONS
 from roadbed.storage import Storage
 
-from . import bootstrap, builtin
+from . import bootstrap, builtin, flow
 from .admission import Admission
 from .asgi import Document, HttpFace
 from .context import Call, Core
@@ -29,9 +30,11 @@ from .crdstrategy import CrdStrategy
 from .dispatch import Dispatcher, Poster
 from .encryption import SealError
 from .expiry import sweep_forever
+from .flow import FlowControl
 from .handlers.delete import delete_collection
 from .interception import intercept
 from .local import LocalTransport
+from .metrics import Metrics
 from .openapi import OpenApi, WithReviews
 from .ports import Authenticator, Authorizer, Clock, Sealer
 from .registry import Registry, Served
@@ -65,26 +68,32 @@ class ApiServer:
         self._webhooks = webhooks or Caller()
         self._hub = Hub(storage)
         self._registry = Registry(self._hub, lambda value, key: _opened(sealer, value, key))
+        metrics = Metrics()
+        metrics.add_counts(
+            "apiserver_storage_objects", "Objects that are stored.", "resource", self._stored_objects
+        )
         self._core = Core(
             registry=self._registry,
-            store=Store(storage, sealer),
+            store=Store(storage, sealer, metrics),
             hub=self._hub,
             admission=Admission(),
             authorizer=authorizer,
             clock=clock,
             choose=secrets.choice,
             new_uid=uids().__next__,
+            metrics=metrics,
         )
         self._authenticator = authenticator
         self._dispatcher = Dispatcher(self._core)
-        self._installer = CrdInstaller(self._registry, self._hub)
+        self._installer = CrdInstaller(self._registry, self._hub, self._webhooks)
         self._crds = tuple(crds)
         self._checks: dict[str, Callable[[], str]] = {"server": lambda: self._state}
         self._state = "the server has not started"
         self._dispatcher.refusal = lambda: self._state
         self._tasks: list[asyncio.Task[None]] = []
         openapi = OpenApi(WithReviews(self._registry, lambda: self._dispatcher.reviews))
-        self._http = HttpFace(self._core, self._dispatcher, authenticator, openapi, self._checks)
+        self._flow = FlowControl(storage)
+        self._http = HttpFace(self._core, self._dispatcher, authenticator, openapi, self._checks, self._flow)
         self._definitions = CrdStrategy(self._installer.names, self._core.now)
         for definition in builtin.definitions(self._definitions):
             self._registry.install(definition)
@@ -97,7 +106,8 @@ class ApiServer:
         system = self.local(SYSTEM)
         # Together, so that the store commits them together.
         await asyncio.gather(*(self._ensure(system, _namespace(name)) for name in SYSTEM_NAMESPACES))
-        await asyncio.gather(*(self._ensure(system, obj, updates=True) for obj in bootstrap.policy()))
+        ours = [*bootstrap.policy(), *flow.objects()]
+        await asyncio.gather(*(self._ensure(system, obj, updates=True) for obj in ours))
         with self._definitions.trusting():  # nothing but our own is served before the start ends
             await asyncio.gather(*(self._ensure(system, crd, updates=True) for crd in self._crds))
         cleaning = self._installer.clean(self._delete_all, self._release, self._rewrite)
@@ -114,6 +124,7 @@ class ApiServer:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks = []
+        self._flow.close()
         self._hub.close()
         await self._webhooks.close()
 
@@ -146,6 +157,20 @@ class ApiServer:
     def add_readiness(self, name: str, check: Callable[[], str]) -> None:
         """Let ``/readyz`` ask ``check``; it gives the empty string, or what is not ready yet."""
         self._checks[name] = check
+
+    def add_instrument(self, instrument: Instrument) -> None:
+        """Print one more family of numbers at ``/metrics``."""
+        self._core.metrics.add(instrument)
+
+    def _stored_objects(self) -> dict[Labels, float]:
+        """Count what is stored, by resource; a cache that nobody needed yet is not made for this."""
+        found: dict[Labels, float] = {}
+        for served in self._registry.all():
+            name = (served.resource.qualified,)
+            if name not in found:
+                is_loaded = served.is_loaded
+                found[name] = len(served.cache if is_loaded else self._hub.storage.scan(served.home))
+        return found
 
     async def _delete_all(self, served: Served) -> None:
         request = ApiRequest.on("deletecollection", served.resource)

@@ -1,0 +1,10 @@
+"""Priority and fairness: which request the event loop works on next, so that no client can starve another.
+
+What classifies requests by FlowSchemas, or lets them wait in the queues of PriorityLevelConfigurations, lives here;
+what a request then does, and who may, does not.
+"""
+
+from .control import FlowControl, Ticket
+from .defaults import objects
+
+__all__ = ["FlowControl", "Ticket", "objects"]

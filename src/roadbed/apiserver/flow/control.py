@@ -1,0 +1,292 @@
+"""Which request is worked on next: seats, queues, and turns of the event loop.
+
+``asgi`` asks for every HTTP request once its user is known; requests in process are the platform's own work and are
+not asked. There are two scarce things. *Seats* are bounded as in Kubernetes: each priority level has its share of
+all requests that may be in work. *The loop itself* is what a greedy client takes from everybody here, as most
+requests never wait for anything: so a turn of the loop starts new requests for ``TURN_S`` only. What comes later in
+it waits in its flow's queue, and the next turns start one after another the requests of whom has had the least time.
+While nobody waits this is two comparisons and a look into a dictionary.
+
+Everything runs on the event loop; turns are callbacks on it, and there is none while nobody waits. Objects are
+followed through the store, so a change holds for the next request. What is in work stays counted where it began.
+
+Source: https://kubernetes.io/docs/concepts/cluster-administration/flow-control/
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from math import ceil
+from time import perf_counter
+from typing import Final
+
+import orjson
+
+from roadbed.apimachinery.errors import TooManyRequestsError
+from roadbed.apimachinery.request import Object, User
+from roadbed.apiserver.ports import Attributes
+from roadbed.storage import Event, Storage
+
+from . import defaults
+from .levels import Level, Limits, Queue
+from .schemas import Schema, ordered
+
+logger = logging.getLogger(__name__)
+
+TURN_S = 0.001  # of new requests before the loop looks at its sockets again
+WAIT_S = 15.0  # a quarter of the longest request, as Kubernetes; who waited longer is sent away
+SEATS = 600  # as kube-apiserver: 400 reading and 200 writing requests in work
+_MOST_IN_A_TURN = 32
+_MAX_KEPT = 8_192  # classified requests; more only cost classifying again
+_GROUP: Final = "flowcontrol.apiserver.k8s.io"
+_PREFIX: Final = f"/{_GROUP}/"
+_SCHEMAS: Final = "flowschemas/"
+_LEVELS: Final = "prioritylevelconfigurations/"
+
+_Key = tuple[str, tuple[str, ...], str, str, str, str, str, str]
+
+
+@dataclass(slots=True, eq=False)
+class _Class:
+    """What requests of one kind by one user have in common."""
+
+    level: Level
+    hand: tuple[int, ...]
+    headers: tuple[tuple[bytes, bytes], ...]
+
+
+class Ticket:
+    """One request that was let in; ``leave`` gives its seat back, once."""
+
+    __slots__ = ("_began", "_control", "_level", "_queue", "headers")
+
+    def __init__(
+        self, control: FlowControl, level: Level, queue: Queue | None, headers: Sequence[tuple[bytes, bytes]]
+    ) -> None:
+        self._control = control
+        self._level = level
+        self._queue = queue
+        self._began = perf_counter()
+        self.headers = headers
+
+    def leave(self) -> None:
+        """Say that the work is done: the answer begins to go out, or a watch begins to wait."""
+        if self._queue is not None:
+            self._level.leave(self._queue, perf_counter() - self._began)
+            self._queue = None
+            if self._level.waiting:
+                self._control.wake()
+
+
+class FlowControl:
+    """Lets requests in, or lets them wait, or sends them away."""
+
+    def __init__(self, storage: Storage, *, seats: int = SEATS, turn_s: float = TURN_S) -> None:
+        self._seats = seats
+        self._turn_s = turn_s
+        self._objects: dict[str, Object] = {}
+        for record in storage.scan(_PREFIX):
+            self._learn(record.key, record.value)
+        self._unsubscribe = storage.subscribe(self._observe)
+        self._schemas: list[Schema] = []
+        self.levels: dict[str, Level] = {}
+        self._classes: dict[_Key, _Class] = {}
+        self._is_stale = True
+        self._began = 0.0  # when this turn of the loop began to start requests; 0 before its first
+        self._is_turning = False
+        self._waiting = 0
+        self._some = 1  # how many that waited start in a turn
+        self._draining: list[Level] = []  # replaced by another configuration, with requests still waiting
+
+    def close(self) -> None:
+        """Stop following the store, and let everybody in who waits."""
+        self._unsubscribe()
+        for level in (*self.levels.values(), *self._draining):
+            level.seats = level.in_work + level.waiting
+        self._dispatch(self._waiting)
+
+    async def enter(self, user: User, asked: Attributes) -> Ticket:
+        """Give the ticket of a request that may go, now or when its turn has come.
+
+        Raises:
+            TooManyRequestsError: its level has neither seat nor place in a queue, or it waited too long.
+        """
+        found = self._class_of(user, asked)
+        level = found.level
+        if level.limits.is_exempt:
+            return Ticket(self, level, None, found.headers)
+        index, queue = level.least(found.hand) if level.in_work or level.waiting else self._first(found)
+        if not self._waiting and level.in_work < level.seats and self._has_time():
+            level.seat(queue)
+        else:
+            await self._wait(level, index, queue)
+        return Ticket(self, level, queue, found.headers)
+
+    def wake(self) -> None:
+        """Look in the next turn of the loop who may go."""
+        if not self._is_turning:
+            self._is_turning = True
+            asyncio.get_running_loop().call_soon(self._turn)
+
+    def status(self) -> Iterable[Level]:
+        """Give the levels with their counts, for metrics."""
+        return self.levels.values()
+
+    def _first(self, found: _Class) -> tuple[int, Queue]:
+        return found.level.least(found.hand[:1])
+
+    def _has_time(self) -> bool:
+        """Say whether this turn of the loop may start one more request."""
+        now = perf_counter()
+        if self._began == 0.0:
+            self._began = now
+            self.wake()
+            return True
+        return now - self._began < self._turn_s
+
+    async def _wait(self, level: Level, index: int, queue: Queue) -> None:
+        if level.is_full(queue):
+            level.refused += 1
+            raise _too_many()
+        loop = asyncio.get_running_loop()
+        waiting = level.wait(index, queue, loop.create_future())
+        self._waiting += 1
+        self.wake()
+        limit = loop.call_later(WAIT_S, _give_up, waiting.turn)
+        try:
+            await waiting.turn
+        except TooManyRequestsError:
+            level.refused += 1
+            raise
+        except asyncio.CancelledError:
+            if waiting.turn.done() and not waiting.turn.cancelled():
+                level.leave(queue, 0.0)  # seated, and gone before it sat down
+            raise
+        finally:
+            limit.cancel()
+
+    def _turn(self) -> None:
+        """Begin a turn of the loop: start some of those who wait, and come again while there are any."""
+        self._is_turning = False
+        now = perf_counter()
+        if self._began and self._waiting:
+            # As many as fit into a turn, by how long the last one took with as many.
+            took_s = now - self._began
+            self._some = min(max(int(self._some * self._turn_s / max(took_s, 1e-6)), 1), _MOST_IN_A_TURN)
+        # Where all who wait lack a seat, whoever leaves one looks again.
+        is_going_on = self._waiting > 0 and self._dispatch(self._some) > 0
+        self._began = now if is_going_on else 0.0
+        if is_going_on:
+            self.wake()
+
+    def _dispatch(self, most: int) -> int:
+        """Start up to ``most`` of those who wait, levels taking turns by their shares; says how many."""
+        started = 0
+        levels = [level for level in (*self.levels.values(), *self._draining) if level.waiting]
+        least_s = min((level.had_s for level in levels), default=0.0)
+        for level in levels:
+            # A level that was idle starts at the present.
+            level.had_s = max(level.had_s, least_s)
+        while levels and started < most:
+            level = min(levels, key=lambda each: each.had_s)
+            before = level.waiting
+            found = level.next()
+            self._waiting -= before - level.waiting
+            if found is None:
+                levels.remove(level)
+                continue
+            found.turn.set_result(None)
+            started += 1
+        return started
+
+    def _class_of(self, user: User, asked: Attributes) -> _Class:
+        if self._is_stale:
+            self._compile()
+        key = (
+            user.name,
+            user.groups,
+            asked.verb,
+            asked.group,
+            asked.resource,
+            asked.subresource,
+            asked.namespace,
+            asked.path,
+        )
+        found = self._classes.get(key)
+        if found is None:
+            if len(self._classes) >= _MAX_KEPT:
+                self._classes.clear()
+            found = self._classes[key] = self._classify(user, asked)
+        return found
+
+    def _classify(self, user: User, asked: Attributes) -> _Class:
+        for schema in self._schemas:
+            level = self.levels.get(schema.level)
+            if level is not None and schema.matches(user, asked):
+                break
+        else:  # nobody can take the catch-all away: it is always compiled in
+            raise LookupError("no FlowSchema matches; the built-in catch-all is missing")
+        headers = (
+            (b"x-kubernetes-pf-flowschema-uid", schema.uid.encode()),
+            (b"x-kubernetes-pf-prioritylevel-uid", level.uid.encode()),
+        )
+        return _Class(level, level.hand(f"{schema.name}\0{schema.flow(user, asked)}"), headers)
+
+    def _compile(self) -> None:
+        self._is_stale = False
+        self._classes.clear()
+        stored = {**defaults.mandatory(), **self._objects}
+        limits = {
+            key.removeprefix(_LEVELS): (obj, Limits.read(obj))
+            for key, obj in stored.items()
+            if key.startswith(_LEVELS)
+        }
+        total = sum(each.shares for _, each in limits.values() if not each.is_exempt) or 1
+        old, self.levels = self.levels, {}
+        for name, (obj, each) in limits.items():
+            seats, uid = ceil(self._seats * each.shares / total), obj["metadata"].get("uid") or ""
+            kept = old.pop(name, None)
+            if kept is None or kept.limits != each or kept.uid != uid:
+                if kept is not None:
+                    self._draining.append(kept)
+                kept = Level(name, uid, each, seats)
+            kept.seats = seats
+            self.levels[name] = kept
+        self._draining = [level for level in (*self._draining, *old.values()) if level.waiting]
+        self._schemas = ordered(Schema.read(obj) for key, obj in stored.items() if key.startswith(_SCHEMAS))
+
+    def _observe(self, events: Sequence[Event]) -> None:
+        for event in events:
+            if event.key.startswith(_PREFIX):
+                self._learn(event.key, b"" if event.is_delete else event.value)
+
+    def _learn(self, key: str, value: bytes) -> None:
+        """Take over one object, or its absence, and forget what was classified."""
+        tail = key.removeprefix(_PREFIX)
+        self._is_stale = True
+        self._objects.pop(tail, None)
+        if not value:
+            return
+        try:
+            obj: Object = orjson.loads(value)
+            if tail.startswith(_SCHEMAS):
+                Schema.read(obj)
+            else:
+                Limits.read(obj)
+        except (KeyError, TypeError, AttributeError, ValueError):
+            # A store outlives its writers: what can't be read classifies nothing.
+            logger.exception("cannot read an object of priority and fairness", extra={"key": key})
+            return
+        self._objects[tail] = obj
+
+
+def _give_up(turn: asyncio.Future[None]) -> None:
+    if not turn.done():
+        turn.set_exception(_too_many())
+
+
+def _too_many() -> TooManyRequestsError:
+    return TooManyRequestsError("Too many requests, please try again later.", retry_after_s=1)
