@@ -11,6 +11,7 @@ import asyncio
 import logging
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -28,9 +29,11 @@ from roadbed.storage import Event
 from .builtincolumns import AGE
 from .columns import NAME, Column
 from .crdcolumns import column_of
+from .definitions.converting import Webhook
 from .registry import Compiled, Definition, Registry, Scale, Served
 from .strategy import CustomStrategy
 from .watchcache import Hub
+from .webhooks import Caller
 
 logger = logging.getLogger(__name__)
 
@@ -61,9 +64,14 @@ def compile_schema(openapi: Mapping[str, Any]) -> Compiled:
     return found
 
 
-def definitions(crd: Object) -> list[Definition]:
-    """Give one definition for each served version of an accepted CRD."""
-    return [_definition(crd, each) for each in crd["spec"]["versions"] if each["served"]]
+def definitions(crd: Object, caller: Caller | None = None) -> list[Definition]:
+    """Give one definition for each served version of an accepted CRD; ``caller`` asks its webhook."""
+    conversion = crd["spec"].get("conversion") or {}
+    converter = None
+    if conversion.get("strategy") == "Webhook" and caller is not None:
+        converter = Webhook(caller, conversion)
+    served = [each for each in crd["spec"]["versions"] if each["served"]]
+    return [replace(_definition(crd, each), converter=converter) for each in served]
 
 
 def _siblings(crd: Object, name: str) -> Mapping[str, Structure]:
@@ -106,6 +114,7 @@ def _definition(crd: Object, version: Mapping[str, Any]) -> Definition:
         is_custom=True,
         has_status=has_status,
         scale=_scale(subresources.get("scale")),
+        has_versions=len(spec["versions"]) > 1,
         storage_version=f"{spec['group']}/{stored}",
         deprecation=_deprecation(version, f"{spec['group']}/{version['name']} {names['kind']}"),
         refusal=_TERMINATING if crd["metadata"].get("deletionTimestamp") else "",
@@ -145,7 +154,8 @@ def is_established(crd: Object) -> bool:
 class CrdInstaller:
     """Keeps the registry equal to the stored CRDs, and cleans up after deleted ones."""
 
-    def __init__(self, registry: Registry, hub: Hub) -> None:
+    def __init__(self, registry: Registry, hub: Hub, caller: Caller | None = None) -> None:
+        self._caller = caller
         self._registry = registry
         self._hub = hub
         self._installed: dict[str, bytes] = {}  # CRD name → what it was installed from
@@ -201,7 +211,7 @@ class CrdInstaller:
         if self._installed.get(name) == source:
             return
         try:
-            found = definitions(crd)
+            found = definitions(crd, self._caller)
         except Exception:  # an observer must not raise; the CRD was accepted, so this is our fault
             logger.exception("cannot install definition", extra={"crd": name})
             return

@@ -79,7 +79,7 @@ class Dispatcher:
             case "create":
                 return await create(core, call)
             case "get":
-                return get(core, call)
+                return await get(core, call)
             case "update":
                 return await update(core, call)
             case "patch":

@@ -7,10 +7,10 @@ own, and watches on the old one end in good order, so that clients resume on the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
@@ -27,6 +27,10 @@ from .openapi import Published
 from .strategy import Strategy
 from .watchcache import Entry, Hub, WatchCache
 
+if TYPE_CHECKING:
+    from .definitions.converting import Converter
+
+_KEPT = 64  # converted objects remembered beyond twice the live ones
 Convert = Callable[[Object], Object]
 Open = Callable[[bytes, str], bytes]
 
@@ -49,6 +53,10 @@ class Compiled:
     structure: Structure
 
 
+def _nothing() -> None:
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class Definition:
     """What makes a resource what it is: all that ``Served`` is built from."""
@@ -56,6 +64,7 @@ class Definition:
     resource: Resource
     strategy: Strategy
     compile: Callable[[], Compiled]  # asked on first use: a platform has many kinds and uses few
+    settle: Callable[[], Callable[[Object], None] | None] = _nothing  # what Go types make of an object
     openapi: Mapping[str, Any] | None = None  # a CRD's own schema; built-in kinds have theirs as data
     siblings: Callable[[], Mapping[str, Structure]] = dict  # the other versions' structures by apiVersion
     columns: tuple[Column, ...] = PLAIN
@@ -68,6 +77,8 @@ class Definition:
     storage_version: str = ""
     to_storage: Convert | None = None  # None: only apiVersion differs
     from_storage: Convert | None = None
+    converter: Converter | None = None  # None: versions differ in name only
+    has_versions: bool = False  # objects may be stored in another version than is stored now
     deprecation: str = ""  # what users of this version are warned of
     refusal: str = ""  # why nothing can be created now
 
@@ -89,9 +100,13 @@ class Served:
         self.storage_version = definition.storage_version or resource.api_version
         # What is on its way to disk, by path: the cache need not decode what the writer has just encoded.
         self.fresh: dict[str, tuple[bytes, Object]] = {}
+        self.converter = definition.converter
+        self._shown: dict[str, tuple[Entry, Entry]] = {}  # what was stored, and how it shows in this version
         self._hub = hub
         self._open = open_value
         self._prefix = b'{"apiVersion":"%b"' % resource.api_version.encode()
+        self.has_versions = definition.has_versions
+        self.storage_prefix = b'{"apiVersion":"%b"' % self.storage_version.encode()
         self._field_paths = tuple(definition.strategy.field_paths.items())
         self._is_plain = definition.from_storage is None
         # Only a CRD's defaults change under stored objects.
@@ -101,6 +116,11 @@ class Served:
     def compiled(self) -> Compiled:
         """The schema, its rules and its structure; compiled on first use."""
         return self.definition.compile()
+
+    @cached_property
+    def settle(self) -> Callable[[Object], None] | None:
+        """What brings an object into the form that its Go types give it; None for custom resources."""
+        return self.definition.settle()
 
     @cached_property
     def managers(self) -> Mapping[str, FieldManager]:
@@ -158,17 +178,77 @@ class Served:
         """Give the bytes in this version; what was not written just now gets today's defaults."""
         if self.is_sealed:
             value = self._open(value, key)
-        if is_fresh and self._is_plain and value.startswith(self._prefix):
-            return value
-        if self._is_plain and not self._has_defaults and value.startswith(self._prefix):
+        if self.converter is not None:
+            return value  # ``shown`` brings it into this version, which takes a webhook
+        is_ours = self._is_plain and value.startswith(self._prefix)
+        if is_ours and (is_fresh or not self.is_custom):
             return value
         obj = orjson.loads(value)
         if self.definition.from_storage is not None:
             obj = self.definition.from_storage(obj)
         obj["apiVersion"] = self.resource.api_version
-        if self._has_defaults and self.schema is not None:
+        is_changed = self._brought_up_to_date(obj)
+        return orjson.dumps(obj) if is_changed or not is_ours else value
+
+    def _brought_up_to_date(self, obj: Object) -> bool:
+        """Drop what a custom resource's schema knows no more, fill in its defaults; says if that may differ."""
+        if not self.is_custom or self.schema is None:
+            return False
+        dropped = self.schema.prune(obj, drop_invalid=True)
+        if self._has_defaults:
             self.schema.default(obj)
-        return orjson.dumps(obj)
+        return bool(dropped) or self._has_defaults
+
+    async def shown(self, entries: Sequence[Entry]) -> list[Entry]:
+        """Give cached entries as this version shows them; one call of the webhook for all that need it.
+
+        Raises:
+            ApiError: the conversion webhook did not answer, or not as it must.
+        """
+        if self.converter is None:
+            return list(entries)
+        known = self._shown
+        wanted = []
+        for entry in entries:
+            found = known.get(entry.path)
+            if found is None or found[0] is not entry:
+                wanted.append(entry)
+        values = await self.converted([entry.value for entry in wanted])
+        fresh = {
+            id(entry): self.index(entry.path, value, entry.revision)
+            for entry, value in zip(wanted, values, strict=True)
+        }
+        found_entries = [fresh.get(id(entry)) or known[entry.path][1] for entry in entries]
+        if len(known) > 2 * len(self.cache) + _KEPT:
+            known.clear()  # mostly of objects that are gone
+        known.update((entry.path, (entry, fresh[id(entry)])) for entry in wanted)
+        return found_entries
+
+    async def converted(self, values: Sequence[bytes]) -> list[bytes]:
+        """Give stored objects in this version; with a conversion webhook only.
+
+        Raises:
+            ApiError: as ``shown``.
+        """
+        objects = [orjson.loads(value) for value in values]
+        if self.converter is not None:
+            objects = await self.converter.convert(objects, self.resource.api_version)
+        for obj in objects:
+            self._brought_up_to_date(obj)
+        return [orjson.dumps(self.ordered(obj)) for obj in objects]
+
+    async def stored_form(self, obj: Object) -> Object | None:
+        """Give an object as it will be stored, where that takes a webhook; None where it does not.
+
+        Raises:
+            ApiError: as ``shown``.
+        """
+        if self.converter is None:
+            return None
+        (found,) = await self.converter.convert([obj], self.storage_version)
+        head: Object = {"apiVersion": self.storage_version, "kind": self.resource.kind}
+        head["metadata"] = {**found["metadata"]}
+        return head | {name: value for name, value in found.items() if name not in head}
 
     def index(self, path: str, value: bytes, revision: int) -> Entry:
         """Give the cache entry of an object: its labels and selectable fields."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from time import perf_counter
 from typing import NoReturn
 
 import orjson
@@ -34,6 +35,7 @@ from roadbed.storage import (
     StorageUnavailableError,
 )
 
+from .metrics import Metrics
 from .ports import Sealer
 from .registry import Served
 
@@ -44,8 +46,9 @@ _UNTOUCHABLE = "the object has been modified; please apply your changes to the l
 class Store:
     """Reads and writes objects of any served resource."""
 
-    def __init__(self, storage: Storage, sealer: Sealer) -> None:
+    def __init__(self, storage: Storage, sealer: Sealer, metrics: Metrics) -> None:
         self._storage = storage
+        self._metrics = metrics
         self._sealer = sealer
         self._locks: dict[str, tuple[asyncio.Lock, int]] = {}
 
@@ -73,6 +76,28 @@ class Store:
         found: Object = orjson.loads(entry.value)
         return found
 
+    async def live(self, served: Served, path: str) -> Object | None:
+        """Give a fresh decode of an object as its served version shows it; the caller may change it.
+
+        Raises:
+            ApiError: it is stored in another version and could not be converted.
+        """
+        if served.converter is None:
+            return self.read(served, path)
+        entry = served.cache.get(path)
+        if entry is None:
+            return None
+        (shown,) = await served.shown([entry])
+        found: Object = orjson.loads(shown.value)
+        return found
+
+    def is_outdated(self, served: Served, path: str) -> bool:
+        """Say whether an object is stored in another version than its definition now stores."""
+        if not served.has_versions:
+            return False
+        record = self._storage.get(served.home + path)
+        return record is not None and not record.value.startswith(served.storage_prefix)
+
     def refuse_taken(self, served: Served, path: str) -> None:
         """Tell a dry run what a create would have met.
 
@@ -89,14 +114,18 @@ class Store:
             AlreadyExistsError, ServiceUnavailableError, RequestEntityTooLargeError
         """
         key = served.home + path
+        began = perf_counter()
         encoded: list[bytes] = []
+        encoder = self._encoder(served, path, obj, encoded, await served.stored_form(obj))
         try:
-            await self._storage.create(key, self._encoder(served, path, obj, encoded))
+            await self._storage.create(key, encoder)
         except StorageError as error:
             _translate(error, served, path)
         finally:
+            resource = served.resource
+            self._metrics.stored("create", resource.group, resource.plural, began)
             served.fresh.pop(path, None)
-        return encoded[0]
+        return encoded[0] if served.converter is None else (await served.converted(encoded))[0]
 
     async def update(self, served: Served, path: str, obj: Object, *, expected: str) -> bytes:
         """Replace an object whose resourceVersion is ``expected``.
@@ -105,15 +134,18 @@ class Store:
             ConflictError, NotFoundError, ServiceUnavailableError, RequestEntityTooLargeError
         """
         key = served.home + path
+        began = perf_counter()
         encoded: list[bytes] = []
-        encoder = self._encoder(served, path, obj, encoded)
+        encoder = self._encoder(served, path, obj, encoded, await served.stored_form(obj))
         try:
             await self._storage.update(key, encoder, expected=Revision(int(expected)))
         except StorageError as error:
             _translate(error, served, path)
         finally:
+            resource = served.resource
+            self._metrics.stored("update", resource.group, resource.plural, began)
             served.fresh.pop(path, None)
-        return encoded[0]
+        return encoded[0] if served.converter is None else (await served.converted(encoded))[0]
 
     async def delete(self, served: Served, path: str, obj: Object, *, expected: str) -> bytes:
         """Remove an object whose resourceVersion is ``expected``; ``obj`` is its last state.
@@ -122,19 +154,25 @@ class Store:
             ConflictError, NotFoundError, ServiceUnavailableError
         """
         key = served.home + path
+        began = perf_counter()
         encoded: list[bytes] = []
-        encoder = self._encoder(served, path, obj, encoded)
+        encoder = self._encoder(served, path, obj, encoded, await served.stored_form(obj))
         try:
             await self._storage.delete(key, encoder, expected=Revision(int(expected)))
         except StorageError as error:
             _translate(error, served, path)
         finally:
+            resource = served.resource
+            self._metrics.stored("delete", resource.group, resource.plural, began)
             served.fresh.pop(path, None)
-        return encoded[0]
+        return encoded[0] if served.converter is None else (await served.converted(encoded))[0]
 
-    def _encoder(self, served: Served, path: str, obj: Object, encoded: list[bytes]) -> Encode:
+    def _encoder(
+        self, served: Served, path: str, obj: Object, encoded: list[bytes], converted: Object | None
+    ) -> Encode:
+        """Give what encodes an object once its revision is known; ``converted`` is what a webhook made of it."""
         key = served.home + path
-        ordered = served.ordered(obj)
+        ordered = served.ordered(obj) if converted is None else converted
         _check_size(served, ordered)
         meta = ordered["metadata"]
 
@@ -142,6 +180,8 @@ class Store:
             meta["resourceVersion"] = str(revision)
             value = orjson.dumps(ordered)
             encoded.append(value)
+            if converted is not None:
+                return self._sealer.seal(value, context=key) if served.is_sealed else value
             served.fresh[path] = (value, ordered)
             stored = served.to_storage(ordered, value)
             return self._sealer.seal(stored, context=key) if served.is_sealed else stored

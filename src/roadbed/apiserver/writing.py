@@ -157,6 +157,7 @@ async def _store_new(core: Core, call: Call, obj: Object) -> Answer:
     meta["creationTimestamp"] = core.now()
     if served.strategy.has_generation:
         meta["generation"] = 1
+    served.strategy.complete_create(obj)
     validate(call, obj, None)
     if not core.admission.validates(served.resource):
         return await _insert(core, call, obj)
@@ -185,7 +186,8 @@ async def store_changed(core: Core, call: Call, old: Object, new: Object, owners
         new = _prepare_change(call, old, admitted)
         new["metadata"]["resourceVersion"] = old["metadata"]["resourceVersion"]
     is_judged = core.admission.validates(served.resource)
-    if new == old and not is_judged:  # nothing to judge and nothing to write
+    if new == old and not is_judged and not core.store.is_outdated(served, call.path):
+        # nothing to judge and nothing to write
         return Answer(200, orjson.dumps(served.ordered(old)), tuple(call.warnings))
     if new != old:
         validate(call, new, old)
@@ -224,7 +226,7 @@ async def commit(core: Core, call: Call, old: Object, new: Object) -> Answer:
     path = call.path
     revision = old["metadata"]["resourceVersion"]
     warnings = tuple(call.warnings)
-    if call.is_dry_run or new == old:
+    if call.is_dry_run or (new == old and not core.store.is_outdated(served, path)):
         return Answer(200, orjson.dumps(served.ordered(new)), warnings)
     if new["metadata"].get("deletionTimestamp") and is_free(served.strategy, new):
         return Answer(200, await core.store.delete(served, path, new, expected=revision), warnings)

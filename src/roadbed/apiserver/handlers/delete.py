@@ -43,7 +43,7 @@ async def delete(core: Core, call: Call) -> Answer:
             name=call.request.name,
         )
     async with core.store.alone(call.served, call.path):
-        live = core.store.read(call.served, call.path)
+        live = await core.store.live(call.served, call.path)
         if live is None:
             raise call.not_found()
         _check(call, live, options.get("preconditions") or {})

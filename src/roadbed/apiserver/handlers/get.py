@@ -10,7 +10,7 @@ from roadbed.apiserver.context import Call, Core
 from .list import parse_revision, refuse_future
 
 
-def get(core: Core, call: Call) -> Answer:
+async def get(core: Core, call: Call) -> Answer:
     """Give one object, never older than ``resourceVersion`` asks.
 
     Raises:
@@ -24,6 +24,8 @@ def get(core: Core, call: Call) -> Answer:
     entry = call.served.cache.get(call.path)
     if entry is None:
         raise call.not_found()
+    if call.served.converter is not None:
+        (entry,) = await call.served.shown([entry])
     if call.request.subresource == "scale":
         return Answer(200, scale.read(call, entry.value), tuple(call.warnings))
     return Answer(200, entry.value, tuple(call.warnings))

@@ -49,6 +49,8 @@ async def list_page(core: Core, call: Call) -> Page:
         asked, is_exact = _asked(core, call)
         revision = asked if is_exact else revision
     entries = await _entries(core, call, revision, after, is_exact=is_exact)
+    if call.served.converter is not None:
+        entries = await call.served.shown(list(entries))
     if not limit:
         if wanted is None:
             items = [entry.value for entry in entries]

@@ -118,7 +118,7 @@ async def _apply(core: Core, call: Call) -> Answer:
     }
     for attempt in range(ATTEMPTS):
         async with core.store.alone(served, call.path):
-            live = core.store.read(served, call.path)
+            live = await core.store.live(served, call.path)
             if live is None:
                 return await _apply_new(core, call, manager.apply(None, body, **options))
             wanted = manager.apply(live, body, **options)

@@ -43,7 +43,7 @@ async def change(core: Core, call: Call, build: writing.Build, *, creates: bool 
     """Read, build what is wanted, store; again when another write came between and no revision was named."""
     for attempt in range(ATTEMPTS):
         async with core.store.alone(call.served, call.path):
-            live = core.store.read(call.served, call.path)
+            live = await core.store.live(call.served, call.path)
             if live is None:
                 if not creates:
                     raise call.not_found()

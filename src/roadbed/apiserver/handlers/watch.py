@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from contextlib import aclosing
 
 import orjson
 
@@ -72,12 +73,26 @@ class Watch:
         """End the watch in good order; nobody listens any more."""
         self._watcher.finish()
 
-    async def batches(self) -> AsyncGenerator[list[Signal] | Bookmark]:
+    def batches(self) -> AsyncGenerator[list[Signal] | Bookmark]:
         """Yield what to send, as it comes.
 
         Raises:
             ExpiredError: the revision is compacted, or the reader was too slow.
+            ApiError: what is stored could not be converted into the version that is watched.
         """
+        return self._stored_batches() if self.served.converter is None else self._converted_batches()
+
+    async def _converted_batches(self) -> AsyncGenerator[list[Signal] | Bookmark]:
+        async with aclosing(self._stored_batches()) as stored:
+            async for batch in stored:
+                if isinstance(batch, bytes):
+                    yield batch
+                    continue
+                shown = await self.served.shown([signal.entry for signal in batch])
+                yield [Signal(each.type, entry) for each, entry in zip(batch, shown, strict=True)]
+
+    async def _stored_batches(self) -> AsyncGenerator[list[Signal] | Bookmark]:
+        """Yield what to send, in whichever version it is stored."""
         self._end = self._loop.time() + self._timeout_s
         timer = self._loop.call_later(min(self._timeout_s, BOOKMARK_S), self._tick)
         try:
