@@ -17,11 +17,13 @@ HEAD = """# The `roadbed` command
 
 Made from the command's own help by `tools/cli_reference.py`.
 
-Every command but `up`, `init` and `kubeconfig` is an API call that any other client could make: it works against
+Every command but `up`, `apiserver`, `init`, `kubeconfig` and those that look after a data folder (`backup`, `restore`,
+`fsck`, `compact`) is an API call that any other client could make: it works against
 a platform that `roadbed up` runs and against any other Kubernetes API server.
 
-**Which server.** `--kubeconfig`, else the first file of `$KUBECONFIG` that exists, else `kubeconfig` in the data folder
-(`$ROADBED_DATA_DIR`, `.roadbed`), else `~/.kube/config`. Files are not merged. `--context` picks one of its contexts.
+**Which server.** `--kubeconfig`, else the files of `$KUBECONFIG`, merged as kubectl merges them (the first that names a
+thing decides), else `kubeconfig` in the data folder (`$ROADBED_DATA_DIR`, `.roadbed`), else `~/.kube/config`.
+`--context` picks one of the contexts. Exec plug-ins, refreshed OIDC tokens and token files work as in kubectl.
 
 **Output.** Tables are the server's own, as kubectl shows them. On a terminal they are cut to its width and coloured
 (not with `NO_COLOR`); into a pipe nothing is cut. Progress and warnings go to stderr.

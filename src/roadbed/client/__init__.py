@@ -5,6 +5,7 @@ Nothing here may import the API server; in process the two meet only through the
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,8 +20,10 @@ if TYPE_CHECKING:
 __all__ = ["Change", "Client", "Informer", "Login", "Transport", "connect", "reach", "write_kubeconfig"]
 
 
-def connect(kubeconfig: Path, *, context: str = "", field_manager: str = "roadbed") -> Client:
-    """Give a client for a context of a kubeconfig file (its current one if ``context`` is empty).
+def connect(
+    kubeconfig: Path | Sequence[Path], *, context: str = "", field_manager: str = "roadbed"
+) -> Client:
+    """Give a client for a context of a kubeconfig file (its current one if ``context`` is empty), or of several merged.
 
     Raises:
         BadRequestError: the file can't be read or used; the message names it.
@@ -28,12 +31,14 @@ def connect(kubeconfig: Path, *, context: str = "", field_manager: str = "roadbe
     return Client(reach(kubeconfig, context=context), field_manager=field_manager)
 
 
-def reach(kubeconfig: Path, *, context: str = "") -> HttpTransport:
+def reach(kubeconfig: Path | Sequence[Path], *, context: str = "") -> HttpTransport:
     """Give the HTTP transport itself, for what only HTTP has: tables, ``/readyz``, ``/version``.
 
     Raises:
         BadRequestError: the file can't be read or used; the message names it.
     """
-    from .http import HttpTransport, read_kubeconfig  # 0.3 s and 20 MB that a platform in process never needs
+    from .credentials import read_kubeconfigs
+    from .http import HttpTransport  # 0.2 s and 20 MB that a platform in process never needs
 
-    return HttpTransport(read_kubeconfig(kubeconfig, context=context))
+    paths = [kubeconfig] if isinstance(kubeconfig, Path) else kubeconfig
+    return HttpTransport(read_kubeconfigs(paths, context=context))

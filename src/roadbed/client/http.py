@@ -1,30 +1,30 @@
 """The HTTP transport: any Kubernetes API server, reached as a kubeconfig says.
 
 Made by ``connect`` for the CLI and for cluster mode; one connection pool per transport, used from one
-loop. ``lightkube`` reads the kubeconfig and sets up TLS, client certificates and tokens. Nothing is
-retried here. A watch holds one connection until it ends or its reader goes away.
+loop. ``credentials`` reads the kubeconfig and proves who we are. Nothing is retried here, but for one case: a
+request whose proof was refused (401), and so not carried out, is sent once more with a fresh one. A watch holds
+one connection until it ends or its reader goes away.
 """
 
 from __future__ import annotations
 
 import ipaddress
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 
 import httpx2 as httpx
 import orjson
-from lightkube.config.client_adapter import AsyncClient, ConnectionParams
-from lightkube.config.kubeconfig import KubeConfig, SingleConfig
-from lightkube.core.exceptions import ConfigError
 
 from roadbed.apimachinery.errors import ApiError, BadRequestError, ServiceUnavailableError, UnauthorizedError
 from roadbed.apimachinery.gvk import Resource
 from roadbed.apimachinery.request import Answer, ApiRequest, Object, Page, User, WatchEvent
 
+from .credentials import Proof, Target, credentials_for, tls_context
+
 TIMEOUT_S = 60.0
 CONNECT_TIMEOUT_S = 5.0
+MOST_POOLS = 3  # without a certificate, with the present one, with the one before
 JSON = "application/json"
 TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json"
 AGGREGATED = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json"
@@ -40,21 +40,6 @@ METHODS = {
 }
 
 
-def read_kubeconfig(path: Path, *, context: str = "") -> SingleConfig:
-    """Read one context of a kubeconfig.
-
-    Raises:
-        BadRequestError: the file is missing, malformed, or has no such context.
-    """
-    try:
-        config = KubeConfig.from_file(path).get(context or None)
-    except (ConfigError, OSError, ValueError, KeyError, TypeError) as error:
-        raise BadRequestError(f"cannot use kubeconfig {path}: {error}") from error
-    if config is None or config.user is None:
-        raise BadRequestError(f"cannot use kubeconfig {path}: the context names no user")
-    return config
-
-
 class HttpTransport:
     """A ``Transport`` over HTTP, as the user of one kubeconfig context.
 
@@ -62,18 +47,18 @@ class HttpTransport:
     ``on_warning`` is told every warning of the server once it comes.
     """
 
-    def __init__(self, config: SingleConfig) -> None:
-        self.server = config.cluster.server
-        self.namespace = config.namespace
+    def __init__(self, target: Target) -> None:
+        self.target = target
+        self.server = target.server
+        self.namespace = target.namespace
         self.on_warning: Callable[[str], None] = lambda _: None
-        self._http = AsyncClient(
-            config,
-            ConnectionParams(
-                timeout=httpx.Timeout(TIMEOUT_S, connect=CONNECT_TIMEOUT_S),
-                # As client-go: loopback is never reached through a proxy.
-                trust_env=not _is_loopback(self.server),
-            ),
-        )
+        self._credentials = credentials_for(target)
+        self._pools: dict[
+            tuple[bytes, bytes], httpx.AsyncClient
+        ] = {}  # by client certificate; the newest is last
+        self._pool(Proof())  # what can't be used in the kubeconfig is told now
+        self._has_warned = False
+        self._is_closed = False
 
     async def call(self, request: ApiRequest) -> Answer:
         """Carry one request and give the encoded object or ``Status``."""
@@ -101,24 +86,15 @@ class HttpTransport:
 
     async def document(self, path: str) -> Answer:
         """Give what stands at a path, such as ``/readyz?verbose`` or ``/version``, whatever its status."""
-        try:
-            response = await self._http.get(path)
-        except httpx.TransportError as error:
-            raise self._unreachable(error) from error
+        response = await self._exchange("GET", path, httpx.Headers())
         return Answer(response.status_code, response.content)
 
     async def watch(self, request: ApiRequest, *, as_table: bool = False) -> AsyncGenerator[WatchEvent, None]:
         """Carry one ``watch``; an ERROR event is raised as what it says. ``as_table``: objects are Tables."""
         options = {**request.options, "watch": "true"}
-        call = self._http.build_request(
-            "GET",
-            path_of(request),
-            params=options,
-            headers=_headers(request, TABLE if as_table else JSON),
-            timeout=httpx.Timeout(None, connect=CONNECT_TIMEOUT_S),
-        )
+        headers = self._headers(request, TABLE if as_table else JSON)
+        response = await self._exchange("GET", path_of(request), headers, params=options, streams=True)
         try:
-            response = await self._http.send(call, stream=True)
             try:
                 if response.status_code >= 400:
                     raise _error(response.status_code, await response.aread())
@@ -143,36 +119,102 @@ class HttpTransport:
 
     async def close(self) -> None:
         """Close the connection pool."""
-        await self._http.aclose()
+        self._is_closed = True
+        for pool in self._pools.values():
+            await pool.aclose()
 
     async def _http_get(self, path: str, headers: Mapping[str, str]) -> httpx.Response:
-        try:
-            response = await self._http.get(path, headers=dict(headers))
-        except httpx.TransportError as error:
-            raise self._unreachable(error) from error
+        response = await self._exchange("GET", path, httpx.Headers(dict(headers)))
         if response.status_code >= 400:
             raise _error(response.status_code, response.content)
         return response
 
     async def _send(self, request: ApiRequest, *, accept: str = JSON) -> httpx.Response:
-        headers = _headers(request, accept)
+        headers = self._headers(request, accept)
         content = None
         if request.body is not None:
             content = orjson.dumps(request.body)
             headers["Content-Type"] = request.patch_type or "application/json"
-        try:
-            response = await self._http.request(
-                METHODS[request.verb],
-                path_of(request),
-                params=dict(request.options),
-                content=content,
-                headers=headers,
-            )
-        except httpx.TransportError as error:
-            raise self._unreachable(error) from error
+        method, path = METHODS[request.verb], path_of(request)
+        response = await self._exchange(method, path, headers, params=dict(request.options), content=content)
         if response.status_code >= 400:
             raise _error(response.status_code, response.content)
         return response
+
+    async def _exchange(
+        self,
+        method: str,
+        path: str,
+        headers: httpx.Headers,
+        *,
+        params: Mapping[str, str] | None = None,
+        content: bytes | None = None,
+        streams: bool = False,
+    ) -> httpx.Response:
+        """Send one request with a proof; a refused proof is replaced once. Gives the response, whatever its status."""
+        if self._is_closed:
+            raise ServiceUnavailableError(f"the connection to {self.server} is closed")
+        self._warn_of_insecurity()
+        proof = await self._credentials.current()
+        for is_last in (False, True):
+            if proof.header:
+                headers["Authorization"] = proof.header
+            pool = self._pool(proof)
+            await self._retire()
+            call = pool.build_request(method, path, params=params, content=content, headers=headers)
+            if streams:
+                call.extensions["timeout"] = httpx.Timeout(None, connect=CONNECT_TIMEOUT_S).as_dict()
+            if self.target.tls_server_name:
+                call.extensions["sni_hostname"] = self.target.tls_server_name
+            try:
+                response = await pool.send(call, stream=streams)
+            except httpx.TransportError as error:
+                raise self._unreachable(error) from error
+            if response.status_code != 401 or is_last or not await self._credentials.refused(proof):
+                break
+            await response.aclose()
+            proof = await self._credentials.current()
+        return response
+
+    def _pool(self, proof: Proof) -> httpx.AsyncClient:
+        """Give the connections that show this client certificate."""
+        key = (proof.certificate_pem, proof.key_pem)
+        pool = self._pools.get(key)
+        if pool is None:
+            try:
+                pool = self._pools[key] = httpx.AsyncClient(
+                    base_url=self.server,
+                    verify=tls_context(self.target, proof),
+                    proxy=self.target.proxy_url or None,
+                    timeout=httpx.Timeout(TIMEOUT_S, connect=CONNECT_TIMEOUT_S),
+                    # As client-go: loopback is never reached through the environment's proxy.
+                    trust_env=not _is_loopback(self.server),
+                )
+            except (ValueError, ImportError, httpx.InvalidURL) as error:
+                raise BadRequestError(
+                    f"cannot use kubeconfig {self.target.file}: server or proxy-url: {error}"
+                ) from error
+        return pool
+
+    async def _retire(self) -> None:
+        """Close what shows a certificate that was replaced twice since; its watches are opened again."""
+        while len(self._pools) > MOST_POOLS:
+            await self._pools.pop(next(iter(self._pools))).aclose()
+
+    def _warn_of_insecurity(self) -> None:
+        if self.target.is_insecure and not self._has_warned:
+            self._has_warned = True
+            self.on_warning(
+                f"the certificate of {self.server} is not verified (insecure-skip-tls-verify): whoever is between "
+                "can read and change everything"
+            )
+
+    def _headers(self, request: ApiRequest, accept: str) -> httpx.Headers:
+        headers = [("Accept", accept)]
+        acting = request.impersonate or self.target.impersonates
+        if acting is not None:
+            headers += _impersonation(acting)
+        return httpx.Headers(headers)
 
     def _unreachable(self, error: Exception) -> ServiceUnavailableError:
         reason = str(error) or type(error).__name__
@@ -187,13 +229,6 @@ def path_of(request: ApiRequest) -> str:
         parts += ["namespaces", request.namespace]
     parts += [part for part in (request.plural, request.name, request.subresource) if part]
     return "/" + "/".join(quote(part, safe="") for part in parts)
-
-
-def _headers(request: ApiRequest, accept: str) -> httpx.Headers:
-    headers = [("Accept", accept)]
-    if request.impersonate is not None:
-        headers += _impersonation(request.impersonate)
-    return httpx.Headers(headers)
 
 
 def _impersonation(user: User) -> list[tuple[str, str]]:

@@ -46,16 +46,21 @@ class Session:
     namespace: str
 
 
-def kubeconfig_path(given: Path | None) -> Path:
-    """Give the kubeconfig to use: the given one, $KUBECONFIG, the data folder's, the user's own."""
+def kubeconfig_paths(given: Path | None) -> list[Path]:
+    """Give the kubeconfigs to use: the given one, all of $KUBECONFIG, the data folder's, the user's own."""
     if given is not None:
-        return given
+        return [given]
     named = [Path(part) for part in os.environ.get("KUBECONFIG", "").split(os.pathsep) if part]
     if named:
-        # One file is one place to look at: several are not merged, the first that exists counts.
-        return next((path for path in named if path.exists()), named[0])
+        return named
     ours = Path(os.environ.get("ROADBED_DATA_DIR") or DATA_DIR) / "kubeconfig"
-    return ours if ours.exists() else Path.home() / ".kube" / "config"
+    return [ours if ours.exists() else Path.home() / ".kube" / "config"]
+
+
+def kubeconfig_path(given: Path | None) -> Path:
+    """Give the first of the kubeconfigs to use that exists, or else the first."""
+    paths = kubeconfig_paths(given)
+    return next((path for path in paths if path.exists()), paths[0])
 
 
 @asynccontextmanager
@@ -63,8 +68,7 @@ async def open_session(invocation: Invocation) -> AsyncIterator[Session]:
     """Connect for the time of one command; warnings of the server go to stderr, each once."""
     from roadbed.client import Client, reach
 
-    path = kubeconfig_path(invocation.kubeconfig)
-    http = reach(path, context=invocation.context)
+    http = reach(kubeconfig_paths(invocation.kubeconfig), context=invocation.context)
     warned: set[str] = set()
 
     def warn(text: str) -> None:
@@ -75,7 +79,7 @@ async def open_session(invocation: Invocation) -> AsyncIterator[Session]:
     http.on_warning = warn
     try:
         client = Client(http, field_manager=FIELD_MANAGER)
-        yield Session(client, http, path, http.namespace or "default")
+        yield Session(client, http, http.target.file, http.namespace or "default")
     finally:
         await http.close()
 
