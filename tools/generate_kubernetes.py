@@ -111,7 +111,7 @@ def messages(modules: dict[str, Path]) -> bytes:
     """Give what JSON makes of each message where the descriptor can't say: names, omission, inlining.
 
     By message, by field name: the JSON name, then letters: ``p`` a pointer (present means said), ``o``
-    omitted when empty, ``i`` inlined. A message that JSON writes as a bare list is the string ``list``.
+    omitted when empty, ``z`` omitted when a struct of zeros, ``i`` inlined. A message that JSON writes as a bare list is the string ``list``.
     """
     found: dict[str, Any] = {}
     for module, source in modules.items():
@@ -135,6 +135,8 @@ def _field(pointer: str, tag: str, proto_name: str) -> tuple[str, list[str]]:
     letters = "p" if pointer else ""
     if "omitempty" in options or "omitzero" in options:
         letters += "o"
+    if "omitzero" in options:
+        letters += "z"
     if "inline" in options or not json_name:
         letters += "i"
     return proto_name, [json_name, letters]

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator
@@ -50,7 +51,10 @@ async def play(found: Iterable[dict[str, Any]], ask: Ask) -> list[dict[str, Any]
         title = f"{step.get('do', 'create')} {step['apiVersion']} {step['kind']} {step['metadata']['name']}"
         records.append({"step": title, "status": status, "body": _comparable(body)})
     for collection, names in touched.items():
-        _, body = await ask("GET", collection, {"accept": TABLE}, None)
+        status, body = await ask("GET", collection, {"accept": TABLE}, None)
+        if status != 200:
+            records.append({"step": f"table {collection}", "status": status, "body": _comparable(body)})
+            continue
         ours = [row for row in body["rows"] if row["object"]["metadata"]["name"] in names]
         rows = [_row(body["columnDefinitions"], row) for row in ours]
         columns = [column["name"] for column in body["columnDefinitions"]]
@@ -114,9 +118,14 @@ def _row(columns: list[dict[str, Any]], row: dict[str, Any]) -> list[Any]:
     for column, cell in zip_longest(columns, row["cells"], fillvalue={"name": "more"}):
         text = str(cell)
         shown = cell
-        if column["name"] in ("Age", "Last Seen", "First Seen", "Created At", "Last Schedule", "Duration") and (
-            _AGE.fullmatch(text) or _TIME.fullmatch(text)
-        ):
+        if column["name"] in (
+            "Age",
+            "Last Seen",
+            "First Seen",
+            "Created At",
+            "Last Schedule",
+            "Duration",
+        ) and (_AGE.fullmatch(text) or _TIME.fullmatch(text)):
             shown = "<time>"
         elif isinstance(cell, str):
             fixed = _ALLOCATED.sub("<allocated>", cell)
@@ -132,7 +141,6 @@ def files() -> Iterator[Path]:
 
 async def _record() -> None:
     import httpx2 as httpx
-
     from tests.oracle.peer import Peer
 
     with tempfile.TemporaryDirectory(prefix="samples-") as folder:
@@ -144,12 +152,16 @@ async def _record() -> None:
                     headers={"authorization": f"Bearer {peer.token}"},
                 ) as client:
 
-                    async def ask(method: str, path: str, headers: dict[str, str], body: Any) -> tuple[int, Any]:
+                    async def ask(
+                        method: str, path: str, headers: dict[str, str], body: Any
+                    ) -> tuple[int, Any]:
                         answer = await client.request(method, path, headers=headers, json=body)
                         return answer.status_code, answer.json()
 
                     deadline = time.monotonic() + 20
-                    while (await ask("GET", "/api/v1/namespaces/default/serviceaccounts/default", {}, None))[0] != 200:
+                    while (await ask("GET", "/api/v1/namespaces/default/serviceaccounts/default", {}, None))[
+                        0
+                    ] != 200:
                         if time.monotonic() > deadline:
                             raise RuntimeError("no service account named default appeared")
                         time.sleep(0.1)
@@ -158,7 +170,7 @@ async def _record() -> None:
             target.parent.mkdir(exist_ok=True)
             lines = ",\n".join(json.dumps(each, sort_keys=True) for each in records)
             target.write_text(f"[\n{lines}\n]\n")
-            print(f"{target.name}: {len(records)} records")
+            sys.stdout.write(f"{target.name}: {len(records)} records\n")
 
 
 if __name__ == "__main__":

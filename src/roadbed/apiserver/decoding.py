@@ -148,6 +148,8 @@ def tidy(call: Call, obj: Object) -> None:
     if not served.is_custom:
         # A typed decoder refuses wrong types before anything else looks at the object.
         _refuse_mistyped(call, _discreet(call, served.schema.validate(obj)))
+        if served.settle is not None:
+            served.settle(obj)
 
 
 def validate(call: Call, obj: Object, old: Object | None) -> None:
@@ -159,8 +161,11 @@ def validate(call: Call, obj: Object, old: Object | None) -> None:
     """
     served = call.served
     causes = _metadata_causes(call, obj, old)
-    if served.schema is not None:
-        causes.extend(_discreet(call, served.schema.validate(obj, old=old)))
+    if served.schema is not None and not served.strategy.judges_all:
+        found = served.schema.validate(obj, old=old)
+        if not served.is_custom:  # types were judged before; Go types have nulls where schemas don't
+            found = [cause for cause in found if cause.reason != "FieldValueTypeInvalid"]
+        causes.extend(_discreet(call, found))
     if served.rules is not None and not causes:
         causes.extend(served.rules.validate(obj, old))
     causes.extend(served.strategy.validate(obj, old))

@@ -52,6 +52,7 @@ class Strategy:
     has_generation = False
     creates_on_update = False  # PUT of an absent name creates it
     allows_unconditional_update = True  # PUT without resourceVersion overwrites
+    judges_all = False  # ``validate`` says all that the schema would, and in better words
     field_paths: FieldPaths = _NO_PATHS
 
     @property
@@ -61,6 +62,9 @@ class Strategy:
 
     def prepare_create(self, obj: Object) -> None:
         """Complete a new object in place, before defaults and validation."""
+
+    def complete_create(self, obj: Object) -> None:
+        """Complete a new object in place once admission has seen it, and its name and uid are known."""
 
     def prepare_update(self, new: Object, old: Object) -> None:
         """Carry over in place what an update of the main resource may not change."""

@@ -5,6 +5,7 @@ may live here; a kind of ours is a CRD under ``apis/crds``.
 """
 
 from .catalogue import Builtins, load
-from .served import SERVED
+from .columns import column_definitions
+from .served import SERVED, Subresource, subresource
 
-__all__ = ["SERVED", "Builtins", "load"]
+__all__ = ["SERVED", "Builtins", "Subresource", "column_definitions", "load", "subresource"]

@@ -1,0 +1,173 @@
+"""The table of built-in kinds: for each, its names, selectable fields, generation, and who prepares and judges it.
+
+``strategy_of`` makes the strategy of one kind; ``builtin`` asks once at start, so a row costs nothing until
+its kind is used. A kind without a row is plain configuration.
+
+Source: k8s.io/kubernetes/pkg/registry/*/*/strategy.go and the field label conversions of pkg/apis/*/v1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from roadbed.apimachinery.errors import Cause
+from roadbed.apimachinery.gvk import Resource
+from roadbed.apimachinery.names import NameRule, dns1035_label_errors, dns_subdomain_errors
+from roadbed.apimachinery.request import Object
+from roadbed.apiserver.strategy import FieldPaths, RoleStrategy, Strategy
+
+from . import lives
+from .judging import JUDGES
+from .shapes import empty_status
+
+Prepare = Callable[[Object, Object | None], None]
+"""Completes a new object (old is None) or an updated one in place."""
+Judge = Callable[[Object, Object | None], list[Cause]]
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is special about one kind."""
+
+    generation: bool = False
+    overwrites: bool = True  # a PUT without resourceVersion is taken
+    creates: bool = False  # a PUT of an absent name creates
+    fields: FieldPaths = field(default_factory=dict)
+    name_rule: NameRule = dns_subdomain_errors
+    prepare: Prepare | None = None
+    unversioned: tuple[str, ...] = ()  # members beside metadata and status whose change is no new generation
+    parts: tuple[str, ...] = ()  # subresources that write only a part of the object, beside status
+
+
+class KindStrategy(Strategy):
+    """The strategy of one built-in kind, from its facts."""
+
+    def __init__(self, resource: Resource, facts: Facts) -> None:
+        self._resource = resource
+        self._facts = facts
+        self._judge: Judge | None = JUDGES.get((resource.group, resource.plural))
+        self.judges_all = self._judge is not None
+        self.has_generation = facts.generation
+        self.creates_on_update = facts.creates
+        self.allows_unconditional_update = facts.overwrites
+        self.field_paths = facts.fields
+
+    @property
+    def name_rule(self) -> NameRule:
+        return self._facts.name_rule
+
+    def complete_create(self, obj: Object) -> None:
+        status = empty_status(self._resource)
+        if status is not None:
+            obj["status"] = status
+        if self._facts.prepare is not None:
+            self._facts.prepare(obj, None)
+
+    def prepare_update(self, new: Object, old: Object) -> None:
+        if self._facts.prepare is not None:
+            self._facts.prepare(new, old)
+
+    def validate(self, obj: Object, old: Object | None) -> list[Cause]:
+        return [] if self._judge is None else self._judge(obj, old)
+
+    def spec_changed(self, new: Object, old: Object) -> bool:
+        return _desired(new, self._facts.unversioned) != _desired(old, self._facts.unversioned)
+
+
+def _desired(obj: Object, unversioned: tuple[str, ...]) -> dict[str, Any]:
+    if "spec" in obj:
+        return {"spec": obj["spec"]}
+    return {name: each for name, each in obj.items() if name not in ("metadata", "status", *unversioned)}
+
+
+def _paths(*dotted: str) -> FieldPaths:
+    return {each: tuple(each.split(".")) for each in dotted}
+
+
+_WITH_GENERATION = Facts(generation=True)
+_STRICT = Facts(overwrites=False)
+_STRICT_WITH_GENERATION = Facts(generation=True, overwrites=False)
+_REPLICAS = Facts(generation=True, fields=_paths("status.replicas"))
+_POD_FIELDS = _paths(
+    "spec.nodeName",
+    "spec.restartPolicy",
+    "spec.schedulerName",
+    "spec.serviceAccountName",
+    "spec.hostNetwork",
+    "status.phase",
+    "status.podIP",
+    "status.nominatedNodeName",
+)
+_ADMISSION = (
+    "mutatingadmissionpolicies",
+    "mutatingadmissionpolicybindings",
+    "mutatingwebhookconfigurations",
+    "validatingadmissionpolicies",
+    "validatingadmissionpolicybindings",
+    "validatingwebhookconfigurations",
+)
+FACTS: dict[tuple[str, str], Facts] = {
+    ("", "pods"): Facts(generation=True, fields=_POD_FIELDS, prepare=lives.pod),
+    ("", "nodes"): Facts(fields=_paths("spec.unschedulable")),
+    ("", "replicationcontrollers"): _REPLICAS,
+    ("", "podtemplates"): _WITH_GENERATION,
+    ("", "services"): Facts(
+        creates=True,
+        fields=_paths("spec.clusterIP", "spec.type"),
+        name_rule=dns1035_label_errors,
+        prepare=lives.service,
+    ),
+    ("", "endpoints"): Facts(creates=True),
+    ("", "limitranges"): Facts(creates=True),
+    ("", "persistentvolumes"): Facts(prepare=lives.pending),
+    ("", "persistentvolumeclaims"): Facts(prepare=lives.pending),
+    ("apps", "deployments"): _WITH_GENERATION,
+    ("apps", "daemonsets"): _WITH_GENERATION,
+    ("apps", "statefulsets"): _WITH_GENERATION,
+    ("apps", "replicasets"): _REPLICAS,
+    ("batch", "jobs"): Facts(generation=True, fields=_paths("status.successful"), prepare=lives.job),
+    ("batch", "cronjobs"): _WITH_GENERATION,
+    ("networking.k8s.io", "ingresses"): _WITH_GENERATION,
+    ("networking.k8s.io", "ingressclasses"): _WITH_GENERATION,
+    ("networking.k8s.io", "networkpolicies"): _WITH_GENERATION,
+    ("policy", "poddisruptionbudgets"): _STRICT_WITH_GENERATION,
+    ("discovery.k8s.io", "endpointslices"): Facts(generation=True, prepare=lives.endpoint_slice),
+    ("scheduling.k8s.io", "priorityclasses"): _WITH_GENERATION,
+    ("node.k8s.io", "runtimeclasses"): Facts(overwrites=False, creates=True),
+    ("storage.k8s.io", "csidrivers"): _STRICT,
+    ("storage.k8s.io", "csinodes"): _STRICT,
+    ("storage.k8s.io", "csistoragecapacities"): _STRICT,
+    ("storage.k8s.io", "volumeattachments"): _STRICT,
+    ("resource.k8s.io", "resourceslices"): Facts(
+        generation=True,
+        fields=_paths("spec.nodeName", "spec.driver"),
+    ),
+    ("resource.k8s.io", "deviceclasses"): _WITH_GENERATION,
+    ("flowcontrol.apiserver.k8s.io", "flowschemas"): _WITH_GENERATION,
+    ("flowcontrol.apiserver.k8s.io", "prioritylevelconfigurations"): _WITH_GENERATION,
+    ("certificates.k8s.io", "certificatesigningrequests"): Facts(fields=_paths("spec.signerName")),
+    **{("admissionregistration.k8s.io", plural): _STRICT_WITH_GENERATION for plural in _ADMISSION},
+}
+_PLAIN = Facts()
+
+
+class _RoleStrategy(RoleStrategy):
+    """Roles and bindings: named as paths bear, created by PUT."""
+
+    creates_on_update = True
+
+    def __init__(self, resource: Resource) -> None:
+        self._judge = JUDGES.get((resource.group, resource.plural))
+        self.judges_all = self._judge is not None
+
+    def validate(self, obj: Object, old: Object | None) -> list[Cause]:
+        return [] if self._judge is None else self._judge(obj, old)
+
+
+def strategy_of(resource: Resource) -> Strategy:
+    """Give the strategy of a built-in kind that has none of its own."""
+    if resource.group == "rbac.authorization.k8s.io":
+        return _RoleStrategy(resource)
+    return KindStrategy(resource, FACTS.get((resource.group, resource.plural), _PLAIN))

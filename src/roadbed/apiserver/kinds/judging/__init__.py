@@ -1,0 +1,19 @@
+"""What makes an object of a built-in kind invalid, in Kubernetes' words: beyond what its schema says.
+
+Only pure functions from an object (and what it was) to causes may live here, one module per group of kinds;
+``JUDGES`` names the function of each kind. The common mistakes of each kind are judged, not every corner.
+
+Source: k8s.io/kubernetes/pkg/apis/*/validation/validation.go.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from roadbed.apimachinery.errors import Cause
+from roadbed.apimachinery.request import Object
+
+__all__ = ["JUDGES"]
+
+JUDGES: dict[tuple[str, str], Callable[[Object, Object | None], list[Cause]]] = {}
+"""By group and plural."""
