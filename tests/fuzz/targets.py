@@ -27,7 +27,7 @@ from roadbed.apimachinery.schema import Schema
 from roadbed.apimachinery.strategic import strategic_merge
 from roadbed.apimachinery.structural import check_structural
 from roadbed.apimachinery.timestamps import parse_time
-from roadbed.apimachinery.yamlload import load_value
+from roadbed.apimachinery.yamlload import load_json, load_value
 from roadbed.apiserver import protobuf, routes
 
 
@@ -85,10 +85,7 @@ SCHEMA = {"type": "object", "properties": {"spec": SPEC}}
 
 
 def _json(content: bytes) -> Any:
-    try:
-        return json.loads(content)
-    except (ValueError, RecursionError):
-        return None
+    return load_json(content)  # as a body is read: what it refuses, no other parser meets
 
 
 _COMPILED = Schema.compile(SCHEMA)
