@@ -26,11 +26,11 @@ from .context import Core
 from .discovery import Discovery
 from .dispatch import Dispatcher
 from .documents import Asking, Document, Documents
-from .flow import FlowControl
+from .flow import FlowControl, Wanted
 from .health import Checks, Health
 from .metrics import RequestLabels, labels
 from .openapi import OpenApi
-from .ports import Attributes, Authenticator, Credentials
+from .ports import Authenticator, Credentials
 from .registry import Served
 from .reply import Reply, audit_id
 from .streaming import stream
@@ -122,7 +122,7 @@ class HttpFace:
             user = self._authenticator.impersonated(user, credentials)
         asked.route = routes.route(scope["path"])
         asked.query = routes.options(scope["query_string"])
-        send.ticket = await self._flow.enter(user, _attributes(asked))
+        send.ticket = await self._flow.enter(user, _wanted(asked))
         if asked.route is not None and asked.route.plural:
             return await self._resource(asked, asked.route, user, receive, send)
         asking = Asking(scope["method"], scope["path"], asked.query, headers, asked.route)
@@ -259,7 +259,7 @@ class HttpFace:
             return await answering.refuse(send, error)
 
 
-def _attributes(asked: _Asked) -> Attributes:
+def _wanted(asked: _Asked) -> Wanted:
     """Give what a request wants, as far as its address says.
 
     Raises:
@@ -267,17 +267,11 @@ def _attributes(asked: _Asked) -> Attributes:
     """
     found, method = asked.route, asked.scope["method"]
     if found is None or not found.plural:
-        return Attributes(method.lower() if method != "HEAD" else "get", path=asked.scope["path"])
+        return (method.lower() if method != "HEAD" else "get", "", "", "", "", asked.scope["path"])
     asked.verb = routes.verb(method, found, asked.query)
     is_namespace = found.plural == "namespaces" and not found.group
-    return Attributes(
-        asked.verb,
-        found.group,
-        found.plural,
-        found.subresource,
-        found.name if is_namespace else found.namespace,
-        found.name,
-    )
+    namespace = found.name if is_namespace else found.namespace
+    return (asked.verb, found.group, found.plural, found.subresource, namespace, "")
 
 
 def _wrong_shape(form: negotiation.Form, what: str) -> NotAcceptableError:

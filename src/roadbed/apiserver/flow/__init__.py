@@ -4,7 +4,7 @@ What classifies requests by FlowSchemas, or lets them wait in the queues of Prio
 what a request then does, and who may, does not.
 """
 
-from .control import FlowControl, Ticket
+from .control import FlowControl, Ticket, Wanted
 from .defaults import objects
 
-__all__ = ["FlowControl", "Ticket", "objects"]
+__all__ = ["FlowControl", "Ticket", "Wanted", "objects"]

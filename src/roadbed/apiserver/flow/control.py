@@ -1,7 +1,7 @@
 """Which request is worked on next: seats, queues, and turns of the event loop.
 
 ``asgi`` asks for every HTTP request once its user is known; requests in process are the platform's own work and are
-not asked. There are two scarce things. *Seats* are bounded as in Kubernetes: each priority level has its share of
+not wanted. There are two scarce things. *Seats* are bounded as in Kubernetes: each priority level has its share of
 all requests that may be in work. *The loop itself* is what a greedy client takes from everybody here, as most
 requests never wait for anything: so a turn of the loop starts new requests for ``TURN_S`` only. What comes later in
 it waits in its flow's queue, and the next turns start one after another the requests of whom has had the least time.
@@ -46,7 +46,8 @@ _PREFIX: Final = f"/{_GROUP}/"
 _SCHEMAS: Final = "flowschemas/"
 _LEVELS: Final = "prioritylevelconfigurations/"
 
-_Key = tuple[str, tuple[str, ...], str, str, str, str, str, str]
+Wanted = tuple[str, str, str, str, str, str]
+"""What a request asks for: verb, group, plural, subresource, namespace, or verb and at last its path."""
 
 
 @dataclass(slots=True, eq=False)
@@ -93,7 +94,7 @@ class FlowControl:
         self._unsubscribe = storage.subscribe(self._observe)
         self._schemas: list[Schema] = []
         self.levels: dict[str, Level] = {}
-        self._classes: dict[_Key, _Class] = {}
+        self._classes: dict[tuple[str, tuple[str, ...], Wanted], _Class] = {}
         self._is_stale = True
         self._began = 0.0  # when this turn of the loop began to start requests; 0 before its first
         self._is_turning = False
@@ -108,17 +109,19 @@ class FlowControl:
             level.seats = level.in_work + level.waiting
         self._dispatch(self._waiting)
 
-    async def enter(self, user: User, asked: Attributes) -> Ticket:
+    async def enter(self, user: User, wanted: Wanted) -> Ticket:
         """Give the ticket of a request that may go, now or when its turn has come.
 
         Raises:
             TooManyRequestsError: its level has neither seat nor place in a queue, or it waited too long.
         """
-        found = self._class_of(user, asked)
+        if self._is_stale:
+            self._compile()
+        found = self._classes.get((user.name, user.groups, wanted)) or self._classify(user, wanted)
         level = found.level
         if level.limits.is_exempt:
             return Ticket(self, level, None, found.headers)
-        index, queue = level.least(found.hand) if level.in_work or level.waiting else self._first(found)
+        index, queue = level.least(found.hand)
         if not self._waiting and level.in_work < level.seats and self._has_time():
             level.seat(queue)
         else:
@@ -134,9 +137,6 @@ class FlowControl:
     def status(self) -> Iterable[Level]:
         """Give the levels with their counts, for metrics."""
         return self.levels.values()
-
-    def _first(self, found: _Class) -> tuple[int, Queue]:
-        return found.level.least(found.hand[:1])
 
     def _has_time(self) -> bool:
         """Say whether this turn of the loop may start one more request."""
@@ -202,30 +202,12 @@ class FlowControl:
             started += 1
         return started
 
-    def _class_of(self, user: User, asked: Attributes) -> _Class:
-        if self._is_stale:
-            self._compile()
-        key = (
-            user.name,
-            user.groups,
-            asked.verb,
-            asked.group,
-            asked.resource,
-            asked.subresource,
-            asked.namespace,
-            asked.path,
-        )
-        found = self._classes.get(key)
-        if found is None:
-            if len(self._classes) >= _MAX_KEPT:
-                self._classes.clear()
-            found = self._classes[key] = self._classify(user, asked)
-        return found
-
-    def _classify(self, user: User, asked: Attributes) -> _Class:
+    def _classify(self, user: User, wanted: Wanted) -> _Class:
+        verb, group, plural, subresource, namespace, path = wanted
+        attributes = Attributes(verb, group, plural, subresource, namespace, "", path)
         for schema in self._schemas:
             level = self.levels.get(schema.level)
-            if level is not None and schema.matches(user, asked):
+            if level is not None and schema.matches(user, attributes):
                 break
         else:  # nobody can take the catch-all away: it is always compiled in
             raise LookupError("no FlowSchema matches; the built-in catch-all is missing")
@@ -233,7 +215,11 @@ class FlowControl:
             (b"x-kubernetes-pf-flowschema-uid", schema.uid.encode()),
             (b"x-kubernetes-pf-prioritylevel-uid", level.uid.encode()),
         )
-        return _Class(level, level.hand(f"{schema.name}\0{schema.flow(user, asked)}"), headers)
+        if len(self._classes) >= _MAX_KEPT:
+            self._classes.clear()
+        found = _Class(level, level.hand(f"{schema.name}\0{schema.flow(user, attributes)}"), headers)
+        self._classes[user.name, user.groups, wanted] = found
+        return found
 
     def _compile(self) -> None:
         self._is_stale = False

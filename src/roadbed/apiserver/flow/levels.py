@@ -102,7 +102,14 @@ class Level:
 
     def least(self, hand: tuple[int, ...]) -> tuple[int, Queue]:
         """Give the queue of a hand with the fewest requests."""
-        found = min(hand, key=lambda index: len(self._queues[index].waiting) + self._queues[index].in_work)
+        found, fewest = hand[0], -1
+        for index in hand:
+            queue = self._queues[index]
+            requests = queue.in_work + len(queue.waiting)
+            if not requests:
+                return index, queue
+            if fewest < 0 or requests < fewest:
+                found, fewest = index, requests
         return found, self._queues[found]
 
     def is_full(self, queue: Queue) -> bool:
