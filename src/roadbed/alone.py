@@ -19,6 +19,7 @@ from pathlib import Path
 
 from roadbed.apimachinery.request import User
 from roadbed.apiserver import Access, ApiServer, KeyFileError, Listener, givenfiles
+from roadbed.apiserver.serviceaccounts import Keys
 from roadbed.interfaces.cli import PlatformError
 from roadbed.interfaces.cli.server import ServerOptions
 from roadbed.storage import StorageError, open_storage
@@ -69,7 +70,7 @@ class Server:
         storage = await open_storage(f"sqlite://{folder / 'roadbed.db'}" if folder else "memory:")
         self._stack.push_async_callback(storage.close)
         hosts = [] if options.bind_address in _ANY else [options.bind_address]
-        access = Access.open(folder, storage, clock=_now, hosts=hosts)
+        access = Access.open(folder, storage, clock=_now, hosts=hosts, keys=_keys(options))
         self._stack.callback(access.close)
         if options.token_auth_file is not None:
             for token, user in givenfiles.tokens(options.token_auth_file):
@@ -81,10 +82,10 @@ class Server:
             sealer=access.sealer,
             clock=_now,
         )
-        for admitter in access.admitters:
-            server.add_admitter(admitter)
-        for reviewer in access.reviewers:
-            server.add_reviewer(reviewer)
+        if options.service_account_issuer:
+            access.accounts.issuer = options.service_account_issuer
+            access.accounts.audiences = (options.service_account_issuer,)
+        access.join(server)
         await server.start()
         self._stack.push_async_callback(server.stop)
         if options.has_controllers:
@@ -159,6 +160,19 @@ def _tls(options: ServerOptions, access: Access) -> ssl.SSLContext:
     if options.client_ca_file is not None:
         givenfiles.believe(context, options.client_ca_file)
     return context
+
+
+def _keys(options: ServerOptions) -> Keys | None:
+    """Give the keys of service account tokens that were named; None where one is to be made."""
+    signing, verifying = options.service_account_signing_key_file, options.service_account_key_file
+    if signing is None and verifying is None:
+        return None
+    if signing is None:
+        raise PlatformError(
+            "--service-account-key-file only verifies: who signs is not named",
+            "give --service-account-signing-key-file too, or neither",
+        )
+    return Keys.read(signing, [verifying] if verifying else [])
 
 
 def _serving_files(options: ServerOptions) -> tuple[Path, Path] | None:

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
@@ -201,8 +202,12 @@ def _private(path: Path, pem: bytes) -> PrivateKey:
 def _public(path: Path, pem: bytes) -> PublicKey:
     if b"PRIVATE KEY" in pem:
         return _private(path, pem).public_key()
+    key: object
     try:
-        key = serialization.load_pem_public_key(pem)
+        if b"BEGIN CERTIFICATE" in pem:  # test kits name the certificate of the key
+            key = x509.load_pem_x509_certificate(pem).public_key()
+        else:
+            key = serialization.load_pem_public_key(pem)
     except (ValueError, TypeError) as error:
         raise keyfiles.KeyFileError(f"{path} holds no public key that can be read: {error}") from error
     if isinstance(key, rsa.RSAPublicKey):

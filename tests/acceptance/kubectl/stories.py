@@ -1,0 +1,139 @@
+"""The table of kubectl commands: reading it, running it on a server, and making two runs comparable.
+
+``record`` runs it on the real API server, ``test_kubectl_table`` on ours. A story's commands run in their order in
+one process each, in a folder with the story's files, a kubeconfig whose namespace is the story's, and a home of its
+own, so that no discovery is remembered from another story. What differs from one run to the next on the same server
+(ages, uids, revisions, times, addresses, tokens) is replaced; everything else is compared as it is.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+HERE = Path(__file__).parent
+CLIENTS = ("oldest", "newest")
+RUN_S = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One command of a story, as words after ``kubectl``."""
+
+    words: str
+    stdin: str = ""
+    env: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """Commands that build on each other."""
+
+    name: str
+    files: dict[str, str]
+    commands: list[Command]
+
+
+def read() -> list[Story]:
+    """Read the table."""
+    return [_story(entry) for entry in yaml.safe_load((HERE / "table.yaml").read_text())]
+
+
+def _story(entry: dict[str, Any]) -> Story:
+    commands = [
+        Command(step) if isinstance(step, str) else Command(step["run"], step.get("stdin", ""), step.get("env", {}))
+        for step in entry["steps"]
+    ]
+    return Story(entry["story"], entry.get("files", {}), commands)
+
+
+def programs() -> dict[str, Path]:
+    """Give the kubectls that are built: ``ROADBED_ORACLE`` names another folder than ``tests/oracle/bin``."""
+    folder = Path(os.environ.get("ROADBED_ORACLE", HERE.parents[1] / "oracle" / "bin"))
+    return {name: path for name in CLIENTS if (path := folder / f"kubectl-{name}").exists()}
+
+
+def play(story: Story, kubectl: Path, kubeconfig: Path, folder: Path) -> list[dict[str, Any]]:
+    """Run a story; gives each command's words, exit code and comparable output."""
+    folder.mkdir(parents=True)
+    for name, text in story.files.items():
+        (folder / name).write_text(text)
+    own = folder / ".kubeconfig"
+    config = yaml.safe_load(kubeconfig.read_text())
+    (context,) = config["contexts"]
+    context["context"]["namespace"] = story.name
+    context["name"] = config["current-context"] = "table"
+    own.write_text(yaml.safe_dump(config))
+    environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "KUBECONFIG": str(own), "LC_ALL": "C"}
+    _run(kubectl, Command(f"create namespace {story.name}"), folder, environment)
+    return [_run(kubectl, command, folder, environment) for command in story.commands]
+
+
+def _run(kubectl: Path, command: Command, folder: Path, environment: dict[str, str]) -> dict[str, Any]:
+    done = subprocess.run(
+        [str(kubectl), *shlex.split(command.words)],
+        input=command.stdin,
+        env={**environment, **command.env},
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=RUN_S,
+        check=False,
+    )
+    found: dict[str, Any] = {"run": command.words}
+    for name, text in (("out", done.stdout), ("err", done.stderr)):
+        if text:
+            found[name] = comparable(text.replace(str(folder), "FOLDER"))
+    return {**found, "code": done.returncode}
+
+
+_AGE = r"\d+(?:\.\d+)?(?:ms|s|m|h|d|y)(?:\d+[smhd])?"
+_REPLACED = [
+    (re.compile(pattern, re.MULTILINE), by)
+    for pattern, by in (
+        (r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b", "UID"),
+        (r"(resourceVersion\"?: ?)\"\d+\"", r'\1"REVISION"'),
+        (r"(?i)(resource ?version:? +)\d+", r"\1REVISION"),
+        (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)", "TIME"),
+        (r"\w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d [+-]\d{4}", "TIME"),
+        (r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d+)? [+-]\d{4} \w+", "TIME"),
+        (r"eyJ[\w-]+\.[\w-]+\.[\w-]+", "TOKEN"),
+        (r"^([EWI])\d{4} \d\d:\d\d:\d\d\.\d+ +\d+ (\w+\.go):\d+\]", r"\1 \2]"),
+        (r"127\.0\.0\.1:\d+", "ADDRESS"),
+        (r"10\.0\.0\.\d+", "CLUSTER-IP"),
+        (r"kubernetes-[0-9a-f]{5,}|(LIVE|MERGED)-\d+", r"\1-TEMPORARY"),
+        (r"kubectl-edit-\w+\.yaml|edit-\d+\.yaml", "EDITED"),
+        (r"X509SHA256=[0-9a-f]{64}", "CERTIFICATE"),
+        (r"v1\.35\.\d+[\w.+-]*", "SERVER-VERSION"),
+        (rf"(?<=\s){_AGE} ago\b", "AGE ago"),
+        (rf"(?<=\s){_AGE}(?= |$)", "AGE"),
+        (r"<(unknown|invalid)>$", "AGE"),
+    )
+]
+
+
+def comparable(text: str) -> str:
+    """Replace what no two runs have in common; the spaces that align columns become two."""
+    for pattern, by in _REPLACED:
+        text = pattern.sub(by, text)
+    return "\n".join(_narrowed(line) for line in text.split("\n"))
+
+
+def _narrowed(line: str) -> str:
+    start = len(line) - len(line.lstrip(" "))
+    return line[:start] + re.sub(r"\s{2,}", "  ", line[start:]).rstrip()
+
+
+def recorded(client: str) -> dict[str, list[dict[str, Any]]]:
+    """Give what the real API server's client said, by story."""
+    found: dict[str, list[dict[str, Any]]] = yaml.load(
+        (HERE / "recordings" / f"{client}.yaml").read_text(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    )
+    return found
