@@ -8,7 +8,12 @@ from __future__ import annotations
 
 from .context import Core
 from .matching import Cluster
+from .policies import mutating as mutating_policies
+from .policies import validating as validating_policies
+from .policies.binding import Policies
 from .policies.evaluation import Evaluation
+from .policies.mutating import MutatingPolicies
+from .policies.validating import ValidatingPolicies
 from .webhooks import Caller
 from .webhooks.hooks import Hooks
 from .webhooks.mutating import MutatingWebhooks
@@ -25,7 +30,19 @@ def intercept(core: Core, caller: Caller) -> None:
     def hooks(plural: str) -> Hooks:
         return Hooks(core.registry, core.hub, plural, cluster)
 
+    validating = Policies(
+        core.registry, core.hub, cluster, ("v1", "validating"), validating_policies.read_body
+    )
+    mutating = Policies(
+        core.registry, core.hub, cluster, ("v1beta1", "mutating"), mutating_policies.read_body
+    )
     core.admission.chain(
-        mutators=[MutatingWebhooks(hooks("mutatingwebhookconfigurations"), reviewing, evaluation)],
-        validators=[ValidatingWebhooks(hooks("validatingwebhookconfigurations"), reviewing, evaluation)],
+        mutators=[
+            MutatingPolicies(mutating, evaluation, cluster),
+            MutatingWebhooks(hooks("mutatingwebhookconfigurations"), reviewing, evaluation),
+        ],
+        validators=[
+            ValidatingPolicies(validating, evaluation),
+            ValidatingWebhooks(hooks("validatingwebhookconfigurations"), reviewing, evaluation),
+        ],
     )

@@ -9,7 +9,7 @@ Source: k8s.io/apiserver/pkg/admission/plugin/webhook/{generic,predicates}.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import orjson
@@ -87,10 +87,21 @@ class Criteria:
     namespaces: Selector = field(default_factory=lambda: Selector.of({}))
     objects: Selector = field(default_factory=lambda: Selector.of({}))
     is_equivalent: bool = True
+    may_lack_rules: bool = False  # and then means every resource
 
     @classmethod
-    def read(cls, told: Mapping[str, Any], *, rules: str = "rules", excluded: str = "") -> Criteria:
-        """Read the members of a webhook or of ``matchConstraints``."""
+    def read(cls, told: Mapping[str, Any]) -> Criteria:
+        """Read the members of a webhook."""
+        return cls._read(told, "rules", "")
+
+    @classmethod
+    def of_policy(cls, told: Mapping[str, Any] | None) -> Criteria:
+        """Read ``matchConstraints`` of a policy or ``matchResources`` of a binding."""
+        found = cls._read(told or {}, "resourceRules", "excludeResourceRules")
+        return replace(found, may_lack_rules=True)
+
+    @classmethod
+    def _read(cls, told: Mapping[str, Any], rules: str, excluded: str) -> Criteria:
         return cls(
             rules=tuple(Rule.read(each) for each in told.get(rules) or ()),
             excluded=tuple(Rule.read(each) for each in told.get(excluded) or ()),
@@ -107,8 +118,10 @@ class Criteria:
         """
         if self.excluded and self._found(self.excluded, request, cluster) is not None:
             return None
-        # A policy without rules sees everything; a webhook always has some.
-        found = self._found(self.rules, request, cluster)
+        if self.may_lack_rules and not self.rules:
+            found: Resource | None = request.resource
+        else:
+            found = self._found(self.rules, request, cluster)
         if found is None or not self._selects_object(request):
             return None
         if not self.namespaces.is_everything:

@@ -26,6 +26,15 @@ _RESULTS: Final = {
     "BOOL": "must evaluate to bool",
     "STRING": "must evaluate to string",
     "STRING?": "must evaluate to string or null_type",
+    "MAP": "must evaluate to Object",
+    "LIST": "must evaluate to list(JSONPatch)",
+}
+_ALLOWED: Final = {
+    "BOOL": ("BOOL",),
+    "STRING": ("STRING",),
+    "STRING?": ("STRING", "NULL", "DYN"),
+    "MAP": ("MAP", "DYN"),
+    "LIST": ("LIST", "DYN"),
 }
 
 
@@ -78,8 +87,7 @@ def _compiled(text: str, result: str, has_variables: bool, has_params: bool, mak
         detail = re.sub(r"^[A-Z_]+: | ?\[[A-Z_]+\]$", "", str(error))
         raise RuleError(f"compilation failed: {detail}") from error
     found = program.return_type().name()
-    allowed = {"BOOL": ("BOOL",), "STRING": ("STRING",), "STRING?": ("STRING", "NULL", "DYN")}.get(result)
-    if allowed is not None and found not in allowed and (found != "DYN" or result == "STRING"):
+    if result and found.partition("<")[0] not in _ALLOWED[result]:
         raise RuleError(_RESULTS[result])
     return program
 
