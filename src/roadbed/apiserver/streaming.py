@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import aclosing
 from typing import Any
 
@@ -20,6 +20,9 @@ from .watchcache import Signal
 
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 SEND_S = 30.0  # between two looks; a client that took nothing from one to the next is gone
+PIECE_BYTES = (
+    32 * 1024
+)  # sent at once; a thousand watchers that read slowly hold a thousand of these, no more
 _START = {
     "type": "http.response.start",
     "status": 200,
@@ -49,10 +52,11 @@ async def _send_all(watch: Watch, shape: _Shape, send: Send) -> None:
             stall = _Stall(guard)
             try:
                 async for batch in batches:
-                    content = shape.bookmark(batch) if isinstance(batch, bytes) else shape.signals(batch)
-                    stall.is_sending = True
-                    await send({"type": "http.response.body", "body": content, "more_body": True})
-                    stall.is_sending, stall.seen = False, False
+                    pieces = (shape.bookmark(batch),) if isinstance(batch, bytes) else shape.signals(batch)
+                    for content in pieces:
+                        stall.is_sending = True
+                        await send({"type": "http.response.body", "body": content, "more_body": True})
+                        stall.is_sending, stall.seen = False, False
             finally:
                 stall.stop()
     except TimeoutError:
@@ -60,6 +64,18 @@ async def _send_all(watch: Watch, shape: _Shape, send: Send) -> None:
     except ApiError as error:
         line = orjson.dumps({"type": "ERROR", "object": error.to_status()}) + b"\n"
         await send({"type": "http.response.body", "body": line, "more_body": True})
+
+
+def _pieces(lines: Iterable[bytes]) -> Iterator[bytes]:
+    piece, size_bytes = [], 0
+    for line in lines:
+        piece.append(line)
+        size_bytes += len(line)
+        if size_bytes >= PIECE_BYTES:
+            yield b"".join(piece)
+            piece, size_bytes = [], 0
+    if piece:
+        yield b"".join(piece)
 
 
 class _Stall:
@@ -102,11 +118,14 @@ class _Shape:
         self._include = table.include_object(watch.options.get("includeObject", ""))
         self._is_headed = True
 
-    def signals(self, batch: Sequence[Signal]) -> bytes:
+    def signals(self, batch: Sequence[Signal]) -> Iterable[bytes]:
+        """Give a batch in pieces: what a slow client has not taken yet stays in lines that all watchers share."""
         self._metrics.watch_events(self._labels, len(batch))
         if not self._form.shape:
-            return b"".join([signal.line for signal in batch])
-        return b"".join([self._line(signal.type, self._object(signal.entry.value)) for signal in batch])
+            lines: Iterable[bytes] = (signal.line for signal in batch)
+        else:
+            lines = (self._line(signal.type, self._object(signal.entry.value)) for signal in batch)
+        return (next(iter(lines)),) if len(batch) == 1 else _pieces(lines)
 
     def bookmark(self, value: bytes) -> bytes:
         if self._form.shape == "Table":

@@ -1,0 +1,171 @@
+"""Requests that no client means well, byte by byte: answered once, never a 500, never read as two."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import pytest
+
+from roadbed.apiserver import ApiServer
+
+MAPS = b"/api/v1/namespaces/default/configmaps"
+BODY = b'{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"made"}}'
+LENGTH = b"Content-Length: %d" % len(BODY)
+CHUNK = b"%x\r\n%b\r\n" % (len(BODY), BODY)
+SMUGGLED = b"DELETE " + MAPS + b"/kept HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+def get(
+    *headers: bytes, path: bytes = b"/version", version: bytes = b"1.1", host: bytes = b"Host: x"
+) -> bytes:
+    return b"\r\n".join([b"GET %b HTTP/%b" % (path, version), *filter(None, (host, *headers)), b"", b""])
+
+
+def post(*headers: bytes, body: bytes = BODY) -> bytes:
+    lines = [
+        b"POST " + MAPS + b" HTTP/1.1",
+        b"Host: x",
+        b"Content-Type: application/json",
+        *headers,
+        b"",
+        body,
+    ]
+    return b"\r\n".join(lines)
+
+
+REFUSED = {
+    "a length and chunks": post(LENGTH, b"Transfer-Encoding: chunked", body=b"0\r\n\r\n" + SMUGGLED),
+    "chunks and a length": post(
+        b"Transfer-Encoding: chunked", b"Content-Length: 4", body=b"0\r\n\r\n" + SMUGGLED
+    ),
+    "two lengths": post(LENGTH, b"Content-Length: 3"),
+    "the same length twice": post(LENGTH, LENGTH),
+    "a list of lengths": post(LENGTH + b", %d" % len(BODY)),
+    "a length with a sign": post(b"Content-Length: +%d" % len(BODY)),
+    "a negative length": post(b"Content-Length: -1"),
+    "a length in hex": post(b"Content-Length: 0x10"),
+    "a length beyond all bounds": post(b"Content-Length: 99999999999999999999999"),
+    "an unknown encoding": post(b"Transfer-Encoding: xchunked", body=b"0\r\n\r\n"),
+    "compressed chunks": post(b"Transfer-Encoding: gzip, chunked", body=b"0\r\n\r\n"),
+    "chunks that end as something else": post(b"Transfer-Encoding: chunked, identity", body=b"0\r\n\r\n"),
+    "chunks twice": post(b"Transfer-Encoding: chunked", b"Transfer-Encoding: chunked", body=b"0\r\n\r\n"),
+    "a vertical tab before the encoding": post(b"Transfer-Encoding:\x0bchunked", body=b"0\r\n\r\n"),
+    "a blank before the colon": post(b"Transfer-Encoding : chunked", body=b"0\r\n\r\n"),
+    "chunks of HTTP/1.0": post(b"Transfer-Encoding: chunked", body=b"0\r\n\r\n").replace(b"1.1", b"1.0"),
+    "a chunk larger than any number": post(b"Transfer-Encoding: chunked", body=b"ffffffffffffffffff\r\n"),
+    "a chunk without a size": post(b"Transfer-Encoding: chunked", body=b"zz\r\n"),
+    "chunks that end lines with LF": post(b"Transfer-Encoding: chunked", body=CHUNK.replace(b"\r\n", b"\n")),
+    "a folded header": get(b"X-A: b\r\n c"),
+    "lines that end with LF": get().replace(b"\r\n", b"\n"),
+    "a CR inside a header": get(host=b"Host: x\rX: y"),
+    "a NUL in a header": get(b"X: a\0b"),
+    "a NUL in a name": get(b"X\0: a"),
+    "bytes in the address": get(path=b"/api/v1/\xff\xfe"),
+    "a blank in the address": get(path=b"/version x"),
+    "no Host": get(host=b""),
+    "two Hosts": get(b"Host: y"),
+    "HTTP/0.9": b"GET /version\r\n\r\n",
+    "HTTP/2 in the clear": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+    "HTTP/9.9": get(version=b"9.9"),
+    "an upgrade with a body": post(LENGTH, b"Connection: Upgrade", b"Upgrade: h2c"),
+    "a tunnel": b"CONNECT a.b:443 HTTP/1.1\r\nHost: x\r\n\r\n",
+    "a method in small letters": b"get /version HTTP/1.1\r\nHost: x\r\n\r\n",
+    "a head that is too large": get(*(b"X%d: y" % number for number in range(10_000))),
+    "an address that is too long": get(path=b"/" + b"a" * 100_000),
+    "TLS": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\0" * 50,
+}
+
+
+@pytest.mark.parametrize("case", sorted(REFUSED))
+async def test_a_malformed_request_is_refused_and_ends_its_connection(
+    wire: Any, case: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What follows on the connection must not be read as a request: two servers might disagree where it begins."""
+    with caplog.at_level(logging.INFO):
+        assert await wire.codes(REFUSED[case]) == [400]
+    assert not caplog.records, "what clients do wrong would fill the log"
+
+
+ANSWERED = {
+    "a chunk with an extension": (post(b"Transfer-Encoding: chunked", body=CHUNK.replace(b"\r\n", b";a=b\r\n", 1) + b"0\r\n\r\n"), 201),
+    "a body in chunks": (post(b"Transfer-Encoding: chunked", body=CHUNK + b"0\r\n\r\n"), 201),
+    "a whole address": (get(path=b"http://elsewhere/version"), 200),
+    "options of everything": (b"OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n", 404),
+    "a trace": (b"TRACE /version HTTP/1.1\r\nHost: x\r\n\r\n", 405),
+    "a method of WebDAV": (b"PROPFIND /version HTTP/1.1\r\nHost: x\r\n\r\n", 405),
+    "bytes in headers": (get(b"User-Agent: \xf0\x9f\x92\xa9", b"X: \xff\xfe"), 200),
+    "bytes in the user agent of a write": (post(LENGTH, b"User-Agent: \xf0\x9f\x92\xa9"), 201),
+    "odd escapes in the address": (get(path=b"/api/v1/namespaces/%ff%00%zz"), 404),
+    "empty lines first": (b"\r\n\r\n" + get(), 200),
+    "two thousand headers": (get(*(b"X%d: y" % number for number in range(2_000))), 200),
+    "a GET with a body": (get(b"Content-Length: 5") + b"hello", 200),
+    "no body where one is needed": (post(b"Content-Length: 0", body=b""), 400),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", sorted(ANSWERED))
+async def test_an_odd_but_clear_request_is_answered_and_so_is_the_next(wire: Any, case: str) -> None:
+    content, code = ANSWERED[case]
+    assert await wire.codes(content) == [code, 200]
+
+
+async def test_an_upgrade_is_answered_as_if_nobody_had_asked_and_the_connection_ends(wire: Any) -> None:
+    assert await wire.codes(get(b"Connection: Upgrade", b"Upgrade: websocket")) == [200]
+
+
+async def test_pipelined_requests_are_answered_in_order(wire: Any) -> None:
+    paths = [b"/version", b"/nope", b"/healthz", b"/api/v1/nopes"] * 20
+    assert await wire.codes(b"".join(get(path=path) for path in paths)) == [200, 404, 200, 404] * 20 + [200]
+
+
+async def test_a_flood_of_pipelined_requests_is_cut_off(wire: Any) -> None:
+    await wire.say(get(path=b"/healthz") * 5_000)
+    assert len(await wire.hear_all()) < 600 * 300
+
+
+async def test_a_trailer_says_nothing_about_its_request_or_the_next(wire: Any, server: ApiServer) -> None:
+    trailers = b"0\r\nUser-Agent: smuggler\r\nAccept: text/html\r\n\r\n"
+    await wire.say(post(b"Transfer-Encoding: chunked", body=CHUNK + trailers) + get())
+    made, _, body = await wire.hear()
+    assert made == 201
+    assert b"smuggler" not in body
+    assert (await wire.hear())[0] == 200
+
+
+async def test_trailers_without_end_are_cut_off(wire: Any) -> None:
+    await wire.say(post(b"Transfer-Encoding: chunked", body=CHUNK + b"0\r\n"))
+    for _ in range(200):
+        await wire.say(b"X: y\r\n" * 1_000)
+    assert b"400 Bad Request" in (await wire.hear_all())[:100] or wire.reader.at_eof()
+
+
+async def test_a_body_that_nobody_reads_ends_the_connection(wire: Any) -> None:
+    await wire.say(get(b"Content-Length: 999999999"))
+    assert (await wire.hear())[0] == 200
+    for _ in range(40):
+        await wire.say(b"z" * 500_000)
+    assert await wire.hear_all() == b""
+
+
+async def test_a_client_that_asks_whether_to_go_on_is_told_to(wire: Any) -> None:
+    await wire.say(post(LENGTH, b"Expect: 100-continue", body=b""))
+    assert await wire.reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+    await wire.say(BODY)
+    assert (await wire.hear())[0] == 201
+
+
+async def test_a_client_that_asks_first_is_refused_before_it_sends_too_much(wire: Any) -> None:
+    await wire.say(post(b"Content-Length: 9999999", b"Expect: 100-continue", body=b""))
+    assert (await wire.hear())[0] == 413
+
+
+async def test_a_body_in_dribbles_arrives(wire: Any) -> None:
+    await wire.say(post(LENGTH, body=b""))
+    for byte in BODY:
+        await wire.say(bytes([byte]))
+    assert (await wire.hear())[0] == 201
+
+
+async def test_the_answer_to_head_has_no_body(wire: Any) -> None:
+    assert await wire.codes(b"HEAD /healthz HTTP/1.1\r\nHost: x\r\n\r\n") == [200, 200]
