@@ -152,7 +152,7 @@ func TestACustomKindFromDefinitionToDeletion(t *testing.T) {
 	}
 	only, err := metadata.NewForConfigOrDie(config(t)).Resource(resource).Namespace(space).List(ctx, metav1.ListOptions{})
 	must(t, err)
-	if len(only.Items) != 1 || only.Items[0].Kind != "PartialObjectMetadata" {
+	if len(only.Items) != 1 || only.Items[0].Name != "anna" {
 		t.Errorf("metadata is %+v", only.Items)
 	}
 	must(t, definitions.Delete(ctx, boats().Name, metav1.DeleteOptions{}))
