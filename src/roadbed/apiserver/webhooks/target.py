@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import posixpath
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -156,4 +157,6 @@ def _bundle(bundle: Any) -> str:
 
 
 def _rooted(path: str) -> str:
-    return path if path.startswith("/") else f"/{path}"
+    # Cleaned as Go's path.Join does (client-go/rest/request.go): test kits write https://host//path, which Go's own
+    # servers would answer with a redirect.
+    return posixpath.normpath(f"/{path.lstrip('/')}")
