@@ -25,10 +25,11 @@ _QUOTED: Final = re.compile(r"\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'")
 _RESULTS: Final = {
     "BOOL": "must evaluate to bool",
     "STRING": "must evaluate to string",
-    "STRING?": "must evaluate to string or null_type",
+    "STRING?": "must evaluate to one of [string null_type]",
     "MAP": "must evaluate to Object",
     "LIST": "must evaluate to list(JSONPatch)",
 }
+_GO_NAMES: Final = {"NULL": "null_type", "LIST<DYN>": "list(dyn)", "MAP<STRING, DYN>": "map(string, dyn)"}
 _ALLOWED: Final = {
     "BOOL": ("BOOL",),
     "STRING": ("STRING",),
@@ -88,7 +89,7 @@ def _compiled(text: str, result: str, has_variables: bool, has_params: bool, mak
         raise RuleError(f"compilation failed: {detail}") from error
     found = program.return_type().name()
     if result and found.partition("<")[0] not in _ALLOWED[result]:
-        raise RuleError(_RESULTS[result])
+        raise RuleError(f"{_RESULTS[result]} but got {_GO_NAMES.get(found, found.lower())}")
     return program
 
 

@@ -12,8 +12,13 @@ from collections.abc import Callable
 
 from roadbed.apimachinery.errors import Cause
 from roadbed.apimachinery.request import Object
+from roadbed.apiserver.policies import judging as policies
+from roadbed.apiserver.webhooks import judging as webhooks
 
 __all__ = ["JUDGES"]
 
-JUDGES: dict[tuple[str, str], Callable[[Object, Object | None], list[Cause]]] = {}
+JUDGES: dict[tuple[str, str], Callable[[Object, Object | None], list[Cause]]] = {
+    ("admissionregistration.k8s.io", plural): judge
+    for plural, judge in (*policies.JUDGES.items(), *webhooks.JUDGES.items())
+}
 """By group and plural."""
