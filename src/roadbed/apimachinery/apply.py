@@ -269,9 +269,8 @@ class FieldManager:
         except MisfitError as error:
             faults = ownership.faults(self.structure, applied)
             text = faults[0] if len(faults) == 1 else "errors:\n" + "\n".join(f"  {each}" for each in faults)
-            what = (
-                f"{namespace_of(applied)}/{name_of(applied)}; {self.api_version}, Kind={applied.get('kind')}"
-            )
+            version = self.api_version if "/" in self.api_version else f"/{self.api_version}"
+            what = f"{namespace_of(applied)}/{name_of(applied)}; {version}, Kind={applied.get('kind')}"
             raise BadRequestError(f"failed to create typed patch object ({what}): {text}") from error
         return fieldset.without(fields, self._reset_fields())
 

@@ -37,6 +37,7 @@ class ApiError(Exception):
 
     code: int = 500  # the class's, unless a server paired the reason with another
     reason: str = "InternalError"  # the class's, unless whoever denies gave another or none
+    has_details: bool = False  # shown even when there is nothing in them
 
     def __init__(
         self,
@@ -79,7 +80,7 @@ class ApiError(Exception):
             "message": self.message,
             "reason": self.reason,
         }
-        if details:
+        if details or self.has_details:
             status["details"] = details
         status["code"] = self.code
         return {name: value for name, value in status.items() if value != "" or name == "message"}
@@ -137,6 +138,7 @@ class NotFoundError(ApiError):
 
     code = 404
     reason = "NotFound"
+    has_details = True
 
 
 class MethodNotAllowedError(ApiError):
@@ -144,6 +146,7 @@ class MethodNotAllowedError(ApiError):
 
     code = 405
     reason = "MethodNotAllowed"
+    has_details = True
 
 
 class NotAcceptableError(ApiError):

@@ -13,6 +13,8 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final
 
+import orjson
+
 from .causes import forbidden, invalid_value, required, too_long
 from .errors import Cause
 
@@ -25,6 +27,13 @@ MAX_ANNOTATIONS_BYTES: Final = 256 * 1024
 SUFFIX_ALPHABET: Final = "bcdfghjklmnpqrstvwxz2456789"
 SUFFIX_LENGTH: Final = 5
 _MAX_BASE_LENGTH: Final = MAX_LABEL_LENGTH - SUFFIX_LENGTH
+
+_STANDARD_FINALIZERS: Final = (
+    "kubernetes",
+    "orphan",
+    "foregroundDeletion",
+    "customresourcecleanup.apiextensions.k8s.io",  # of definitions, which are judged by the looser rule
+)
 
 _LABEL_FMT = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 _SUBDOMAIN_FMT = rf"{_LABEL_FMT}(\.{_LABEL_FMT})*"
@@ -176,9 +185,16 @@ def validate_name(name: str, rule: NameRule, field: str = "metadata.name") -> li
 
 
 def validate_metadata(
-    metadata: Mapping[str, Any], *, namespaced: bool, rule: NameRule = dns_subdomain_errors
+    metadata: Mapping[str, Any],
+    *,
+    namespaced: bool,
+    rule: NameRule = dns_subdomain_errors,
+    is_built_in: bool = False,
 ) -> list[Cause]:
-    """Check ``metadata`` of an object about to be created; its JSON types must be right already."""
+    """Check ``metadata`` of an object about to be created; its JSON types must be right already.
+
+    Finalizers of built-in kinds must be qualified, or one of Kubernetes' own.
+    """
     causes: list[Cause] = []
     base = metadata.get("generateName") or ""
     if base:
@@ -202,8 +218,20 @@ def validate_metadata(
     causes += validate_labels(metadata.get("labels") or {})
     causes += validate_annotations(metadata.get("annotations") or {})
     causes += validate_owner_references(metadata.get("ownerReferences") or ())
-    causes += validate_finalizers(metadata.get("finalizers") or ())
+    finalizers = metadata.get("finalizers") or ()
+    causes += validate_finalizers(finalizers)
+    if is_built_in:
+        causes += _unqualified(finalizers)
     return causes
+
+
+def _unqualified(finalizers: Sequence[str]) -> list[Cause]:
+    detail = "name is neither a standard finalizer name nor is it fully qualified"
+    return [
+        invalid_value(f"metadata.finalizers[{index}]", finalizer, detail)
+        for index, finalizer in enumerate(finalizers)
+        if "/" not in finalizer and finalizer not in _STANDARD_FINALIZERS
+    ]
 
 
 def validate_owner_references(
@@ -232,9 +260,16 @@ def validate_owner_references(
                     'Only one reference can have Controller set to true. Found "true" in references for '
                     f"{controller} and {this}"
                 )
-                causes.append(invalid_value(field, list(references), detail))
+                shown = orjson.dumps([_in_order(each) for each in references]).decode()
+                causes.append(Cause("FieldValueInvalid", f"Invalid value: {shown}: {detail}", field))
             controller = controller or this
     return causes
+
+
+def _in_order(reference: Mapping[str, Any]) -> dict[str, Any]:
+    """Give an owner reference with its members as Go's type has them."""
+    order = ("apiVersion", "kind", "name", "uid", "controller", "blockOwnerDeletion")
+    return {name: reference[name] for name in order if name in reference}
 
 
 def validate_finalizers(finalizers: Sequence[str], field: str = "metadata.finalizers") -> list[Cause]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from roadbed.apimachinery.errors import BadRequestError, NotFoundError
+from roadbed.apimachinery.errors import NotFoundError
 from roadbed.apimachinery.fields import FieldSelector
 from roadbed.apimachinery.request import ApiRequest, User
 from roadbed.apimachinery.timestamps import format_time
@@ -16,8 +16,6 @@ from .ports import Attributes, Authorizer, Clock
 from .registry import Registry, Served
 from .store import Store
 from .watchcache import Hub
-
-MOST_MANAGER_BYTES = 128  # of a field manager's name, as Kubernetes
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,29 +84,13 @@ class Call:
 
     @property
     def is_dry_run(self) -> bool:
-        """Say whether nothing may be stored.
-
-        Raises:
-            BadRequestError: a value other than ``All``.
-        """
-        asked = self.request.options.get("dryRun", "")
-        if asked not in ("", "All"):
-            raise BadRequestError(f'invalid dryRun {asked!r}: supported values: "All"')
-        return asked == "All"
+        """Say whether nothing may be stored."""
+        return self.request.options.get("dryRun", "") == "All"
 
     @property
     def manager(self) -> str:
-        """Who owns the fields that this request sets.
-
-        Raises:
-            BadRequestError: a name that is too long, or that can't be printed.
-        """
-        found = self.request.options.get("fieldManager", "")
-        if len(found.encode()) > MOST_MANAGER_BYTES or not found.isprintable():
-            raise BadRequestError(
-                f"invalid fieldManager: may not be more than {MOST_MANAGER_BYTES} bytes, all of them printable"
-            )
-        return found or self.user.name.rpartition(":")[2] or "unknown"
+        """Who owns the fields that this request sets."""
+        return self.request.options.get("fieldManager", "") or self.user.name.rpartition(":")[2] or "unknown"
 
     def flag(self, name: str) -> bool:
         """Read a boolean option as Kubernetes does: present and not ``false`` or ``0``."""

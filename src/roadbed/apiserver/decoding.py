@@ -16,6 +16,8 @@ from roadbed.apimachinery.request import Object
 
 from .context import Call
 
+# Groups of servers of their own in Kubernetes: they judge finalizers as those of custom resources.
+_LENIENT = ("apiextensions.k8s.io", "apiregistration.k8s.io")
 _STRICTNESS = ("Ignore", "Warn", "Strict")
 MAX_DEPTH = 128  # nested deeper than any schema; keeps recursion over objects safe
 
@@ -28,7 +30,10 @@ def decode(call: Call, body: Any) -> Object:
     """
     obj = copied(body)
     if not isinstance(obj, dict):
-        raise BadRequestError(f"the body is not an object but {type(obj).__name__}; send one {_kind(call)}")
+        raise BadRequestError(
+            f"the object provided is unrecognized (must be of type {_kind(call)}): couldn't get version/kind; it is "
+            f"{'nothing' if obj is None else f'of type {type(obj).__name__}'}"
+        )
     check_kind(call, obj)
     check_types(call, obj)
     tidy(call, obj)
@@ -53,8 +58,11 @@ def check_kind(call: Call, obj: Object) -> None:
     api_version, kind = obj.get("apiVersion"), obj.get("kind")
     if api_version == resource.api_version and kind == resource.kind:
         return
-    if not kind and not api_version and not call.served.is_custom:
+    if not call.served.is_custom and kind in (None, "", resource.kind) and not api_version:
         obj["apiVersion"], obj["kind"] = resource.api_version, resource.kind
+        return
+    if not call.served.is_custom and not kind and api_version == resource.api_version:
+        obj["kind"] = resource.kind
         return
     if not kind:
         raise BadRequestError(f"Object 'Kind' is missing in a body for {resource.qualified}; set kind")
@@ -179,7 +187,10 @@ def _metadata_causes(call: Call, obj: Object, old: Object | None) -> list[Cause]
     if old is not None and _judged(meta) == _judged(old["metadata"]):
         return []
     return validate_metadata(
-        meta, namespaced=call.served.resource.namespaced, rule=call.served.strategy.name_rule
+        meta,
+        namespaced=call.served.resource.namespaced,
+        rule=call.served.strategy.name_rule,
+        is_built_in=not call.served.is_custom and call.served.resource.group not in _LENIENT,
     )
 
 

@@ -17,7 +17,7 @@ from roadbed.apimachinery.errors import (
 from roadbed.apimachinery.gvk import Resource
 from roadbed.apimachinery.request import Answer, ApiRequest, Page, User
 
-from . import routes
+from . import options, routes
 from .context import Call, Core
 from .handlers.create import create
 from .handlers.delete import delete, delete_collection
@@ -114,14 +114,15 @@ class Dispatcher:
         if request.subresource and request.subresource not in resource.subresources:
             raise routes.not_found()
         if not self._has_verb(served, request):
-            raise _no_verb(request)
-        if request.verb == "deletecollection" and resource.namespaced and not request.namespace:
-            raise _no_verb(request)  # never a whole cluster in one request
+            raise _no_verb()
+        if request.verb in ("create", "deletecollection") and resource.namespaced and not request.namespace:
+            raise _no_verb()  # never a whole cluster in one request
         needs_name = bool(request.subresource) or request.verb in ("get", "update", "patch", "delete")
         if needs_name and not request.name:
-            raise _no_verb(request)
+            raise _no_verb()
         if needs_name and resource.namespaced and not request.namespace:
-            raise BadRequestError(f"{resource.qualified} live in a namespace; name one to {request.verb}")
+            raise routes.not_found()
+        options.check(request)
         return call
 
     def _has_verb(self, served: Served, request: ApiRequest) -> bool:
@@ -129,11 +130,13 @@ class Dispatcher:
             return request.verb in served.resource.verbs and not (request.verb == "create" and request.name)
         if (request.group, request.plural, request.subresource) in self._posters:
             return request.verb == "create"
+        if request.subresource == "finalize":
+            return request.verb == "update"
         return request.verb in _SUBRESOURCE_VERBS
 
     async def _ask(self, user: User, request: ApiRequest, reviewer: Reviewer) -> Answer:
         if request.verb != "create":
-            raise _no_verb(request)
+            raise _no_verb()
         self._core.authorizer.check(user, _attributes(request))
         return await review(user, request, reviewer)
 
@@ -142,10 +145,5 @@ def _attributes(request: ApiRequest) -> Attributes:
     return Attributes("create", group=request.group, resource=request.plural, namespace=request.namespace)
 
 
-def _no_verb(request: ApiRequest) -> ApiError:
-    return MethodNotAllowedError(
-        "the server does not allow this method on the requested resource",
-        group=request.group,
-        kind=request.plural,
-        name=request.name,
-    )
+def _no_verb() -> ApiError:
+    return MethodNotAllowedError("the server does not allow this method on the requested resource")

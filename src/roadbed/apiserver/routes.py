@@ -84,9 +84,11 @@ def verb(method: str, found: Route, query: dict[str, str]) -> Verb:
     """
     match method:
         case "GET":  # not HEAD: Kubernetes answers that with 405 on resources
-            if found.is_watch or query.get("watch", "").lower() in ("true", "1"):
+            if found.is_watch:
                 return "watch"
-            return "get" if found.name else "list"
+            if found.name:  # whatever else is asked
+                return "get"
+            return "list" if query.get("watch", "false").lower() in ("false", "0") else "watch"
         case "POST":
             return "create"
         case "PUT":

@@ -83,8 +83,12 @@ def page_meta(page: Page) -> dict[str, Any]:
 def plain_list(served: Served, page: Page) -> bytes:
     """Give a page as the kind's encoded list: a join of stored bytes."""
     resource = served.resource
+    items = page.items
+    if not served.is_custom:  # items of built-in lists don't repeat what the list says of all of them
+        head_bytes = len(b'{"apiVersion":"","kind":"",') + len(resource.api_version) + len(resource.kind)
+        items = [b"{" + item[head_bytes:] for item in items]
     head = {"kind": served.list_kind, "apiVersion": resource.api_version, "metadata": page_meta(page)}
-    return b'%b,"items":[%b]}' % (orjson.dumps(head)[:-1], b",".join(page.items))
+    return b'%b,"items":[%b]}' % (orjson.dumps(head)[:-1], b",".join(items))
 
 
 def _partial(obj: Object, version: str) -> Object:
@@ -100,6 +104,8 @@ def _row(
         row["object"] = orjson.Fragment(value)
     elif include == "Metadata":
         row["object"] = _partial(obj, version)
+    else:
+        row["object"] = None
     return row
 
 

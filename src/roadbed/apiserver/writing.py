@@ -16,7 +16,7 @@ import orjson
 
 from roadbed.apimachinery.admission import AdmissionRequest, Operation
 from roadbed.apimachinery.causes import forbidden, invalid, invalid_value
-from roadbed.apimachinery.errors import AlreadyExistsError, ConflictError
+from roadbed.apimachinery.errors import AlreadyExistsError, Cause, ConflictError
 from roadbed.apimachinery.names import generate_name
 from roadbed.apimachinery.request import Answer, Object
 
@@ -28,10 +28,10 @@ _GIVEN_BY_SERVER = (
     "creationTimestamp",
     "deletionTimestamp",
     "deletionGracePeriodSeconds",
-    "generation",
     "resourceVersion",
     "selfLink",
 )
+_DELETION = ("deletionTimestamp", "deletionGracePeriodSeconds")
 _FIXED = ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation")
 GENERATE_ATTEMPTS = 8  # as Kubernetes: five characters collide rarely, and a retry costs one lookup
 Build = Callable[[Object], Object]
@@ -208,6 +208,7 @@ def _prepare_change(call: Call, old: Object, new: Object) -> Object:
     """Give the wanted object with all that this request may not change as it is."""
     served = call.served
     subresource = call.request.subresource
+    _check_fixed(call, old, new)
     _keep_fixed(old, new)
     if subresource == "status":
         return _only_status(old, new)
@@ -229,7 +230,10 @@ async def commit(core: Core, call: Call, old: Object, new: Object) -> Answer:
     if call.is_dry_run or (new == old and not core.store.is_outdated(served, path)):
         return Answer(200, orjson.dumps(served.ordered(new)), warnings)
     if new["metadata"].get("deletionTimestamp") and is_free(served.strategy, new):
-        return Answer(200, await core.store.delete(served, path, new, expected=revision), warnings)
+        # As in Kubernetes, watchers are told what was stored last, the caller what it wanted.
+        await core.store.delete(served, path, old, expected=revision)
+        new["metadata"]["resourceVersion"] = revision
+        return Answer(200, orjson.dumps(served.ordered(new)), warnings)
     return Answer(200, await core.store.update(served, path, new, expected=revision), warnings)
 
 
@@ -258,6 +262,8 @@ def check_preconditions(call: Call, old: Object, new: Object) -> None:
     meta, live = new["metadata"], old["metadata"]
     problem = f'Operation cannot be fulfilled on {resource.qualified} "{call.request.name}": '
     if meta.get("uid") and meta["uid"] != live["uid"]:
+        if call.request.verb == "patch":
+            raise invalid(resource.gvk, call.request.name, [_immutable("uid", meta["uid"])])
         text = f"Precondition failed: UID in precondition: {meta['uid']}, UID in object meta: {live['uid']}"
         raise ConflictError(problem + text, **where)
     revision = meta.get("resourceVersion")
@@ -271,6 +277,21 @@ def check_preconditions(call: Call, old: Object, new: Object) -> None:
     elif call.request.verb == "update" and not call.served.strategy.allows_unconditional_update:
         cause = invalid_value("metadata.resourceVersion", 0, "must be specified for an update")
         raise invalid(resource.gvk, call.request.name, [cause])
+
+
+def _immutable(member: str, value: Any) -> Cause:
+    return invalid_value(f"metadata.{member}", value, "field is immutable")
+
+
+def _check_fixed(call: Call, old: Object, new: Object) -> None:
+    """Refuse to be told that an object is deleted, or is not: that is what deleting is for."""
+    causes = [
+        _immutable(member, new["metadata"][member])
+        for member in _DELETION
+        if new["metadata"].get(member) is not None and new["metadata"][member] != old["metadata"].get(member)
+    ]
+    if causes:
+        raise invalid(call.served.resource.gvk, call.request.name, causes)
 
 
 def _keep_fixed(old: Object, new: Object) -> None:

@@ -51,12 +51,14 @@ def check_names(call: Call, obj: Object) -> None:
                 f"an empty namespace may not be set during creation of {call.served.resource.qualified}"
             )
         meta["namespace"] = request.namespace
-    if request.name and meta.get("name") and meta["name"] != request.name:
+    if request.name and not meta.get("name"):
+        raise BadRequestError(
+            f"the name of the object ({request.name} based on URL) was undeterminable: name must be provided"
+        )
+    if request.name and meta["name"] != request.name:
         raise BadRequestError(
             f"the name of the object ({meta['name']}) does not match the name on the URL ({request.name})"
         )
-    if request.name:
-        meta["name"] = request.name
     if not meta.get("name") and not meta.get("generateName"):
         cause = required("metadata.name", "name or generateName is required")
         raise invalid(call.served.resource.gvk, "", [cause])

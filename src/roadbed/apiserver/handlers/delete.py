@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import orjson
 
-from roadbed.apimachinery.causes import invalid_value, not_supported
-from roadbed.apimachinery.errors import (
-    BadRequestError,
-    ConflictError,
-    ForbiddenError,
-    InvalidError,
-    NotFoundError,
-)
-from roadbed.apimachinery.request import Answer, ApiRequest, Object
-from roadbed.apiserver import decoding, writing
+from roadbed.apimachinery.causes import invalid, invalid_value, not_supported
+from roadbed.apimachinery.errors import BadRequestError, ConflictError, ForbiddenError, NotFoundError
+from roadbed.apimachinery.gvk import GVK
+from roadbed.apimachinery.request import Answer, Object
+from roadbed.apiserver import decoding, table, writing
 from roadbed.apiserver.context import Call, Core
+from roadbed.apiserver.options import whole
 
 from . import list as listing
 
 PROTECTED_NAMESPACES = frozenset(("default", "kube-system", "kube-public"))
 ORPHAN, FOREGROUND = "orphan", "foregroundDeletion"
-_POLICIES = ("Background", "Foreground", "Orphan")
+_POLICIES = ("Foreground", "Background", "Orphan")
 
 
 async def delete(core: Core, call: Call) -> Answer:
@@ -55,30 +52,17 @@ async def delete(core: Core, call: Call) -> Answer:
 
 
 async def delete_collection(core: Core, call: Call) -> Answer:
-    """Delete every object that the request's namespace and selectors name; gives a Success Status."""
+    """Delete every object that the request's namespace and selectors name; gives the list of what they were."""
     _options(call)
-    wanted = listing.selection(call)
-    for entry in list(call.served.cache.entries(call.request.namespace)):
-        if wanted is not None and not wanted(entry):
-            continue
-        namespace, _, name = entry.path.rpartition("/")
-        request = ApiRequest(
-            "delete",
-            call.request.group,
-            call.request.version,
-            call.request.plural,
-            namespace=namespace,
-            name=name,
-            body=call.request.body,
-            options=call.request.options,
-        )
+    page = await listing.list_page(core, call)
+    for item in page.items:
+        meta = orjson.loads(item)["metadata"]
+        request = replace(call.request, verb="delete", namespace=meta.get("namespace", ""), name=meta["name"])
         try:
             await delete(core, Call(call.served, call.user, request))
         except NotFoundError:
             continue  # someone else was quicker
-    return Answer(
-        200, orjson.dumps({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"})
-    )
+    return Answer(200, table.plain_list(call.served, page), tuple(call.warnings))
 
 
 async def _remove(core: Core, call: Call, live: Object, options: dict[str, Any]) -> Answer:
@@ -122,55 +106,67 @@ def _finalizers(live: Object, options: dict[str, Any]) -> list[str]:
 
 
 def _options(call: Call) -> dict[str, Any]:
-    body = decoding.copied(call.request.body or {})
+    """Give the DeleteOptions: the body, or, where there is none, what the query says."""
+    if call.request.body is None:
+        return _judged(_asked(call))
+    body = decoding.copied(call.request.body)
     if not isinstance(body, dict) or body.get("kind", "DeleteOptions") != "DeleteOptions":
         raise BadRequestError("the body of a delete must be DeleteOptions or nothing")
-    query = call.request.options
-    if "propagationPolicy" in query:
-        body["propagationPolicy"] = query["propagationPolicy"]
-    if body.get("dryRun") and "dryRun" not in query:
-        asked = body["dryRun"]
-        value = asked[0] if isinstance(asked, list) and asked else str(asked)
-        request = call.request
-        call.request = ApiRequest(
-            request.verb,
-            request.group,
-            request.version,
-            request.plural,
-            namespace=request.namespace,
-            name=request.name,
-            subresource=request.subresource,
-            body=request.body,
-            options={**query, "dryRun": str(value)},
-        )
-    policy = body.get("propagationPolicy")
-    if policy is not None and policy not in _POLICIES:
-        cause = not_supported("propagationPolicy", policy, (*_POLICIES, "nil"))
-        raise InvalidError(
-            f'DeleteOptions.meta.k8s.io "" is invalid: {cause.field}: {cause.message}',
-            group="meta.k8s.io",
-            kind="DeleteOptions",
-            causes=[cause],
-        )
-    if policy is not None and body.get("orphanDependents") is not None:
-        detail = "orphanDependents and deletionPropagation cannot be both set"
-        cause = invalid_value("propagationPolicy", policy, detail)
-        raise InvalidError(f'DeleteOptions.meta.k8s.io "" is invalid: {cause.message}', causes=[cause])
+    _judged(body)
+    query = {name: value for name, value in call.request.options.items() if name != "dryRun"}
+    if body.get("dryRun"):
+        query["dryRun"] = body["dryRun"][0]
+    call.request = replace(call.request, options=query)
     return body
+
+
+def _asked(call: Call) -> dict[str, Any]:
+    query = call.request.options
+    options: dict[str, Any] = {}
+    if "gracePeriodSeconds" in query:
+        options["gracePeriodSeconds"] = whole(query, "gracePeriodSeconds")
+    if "orphanDependents" in query:
+        options["orphanDependents"] = call.flag("orphanDependents")
+    if "propagationPolicy" in query:
+        options["propagationPolicy"] = query["propagationPolicy"]
+    if query.get("dryRun"):
+        options["dryRun"] = [query["dryRun"]]
+    return options
+
+
+def _judged(options: dict[str, Any]) -> dict[str, Any]:
+    policy, dry = options.get("propagationPolicy"), options.get("dryRun") or []
+    if not isinstance(dry, list) or not all(isinstance(each, str) for each in dry):
+        raise BadRequestError("dryRun of DeleteOptions must be a list of strings")
+    causes = []
+    if policy is not None and options.get("orphanDependents") is not None:
+        detail = "orphanDependents and deletionPropagation cannot be both set"
+        causes.append(invalid_value("propagationPolicy", policy, detail))
+    if policy is not None and policy not in _POLICIES:
+        causes.append(not_supported("propagationPolicy", policy, (*_POLICIES, "nil")))
+    if any(each != "All" for each in dry):
+        causes.append(not_supported("dryRun", dry, ("All",)))
+    if causes:
+        raise invalid(GVK("meta.k8s.io", "", "DeleteOptions"), "", causes)
+    return options
 
 
 def _check(call: Call, live: Object, preconditions: Any) -> None:
     resource = call.served.resource
-    where = call.served.details(call.request.name)
     if not isinstance(preconditions, dict):
         raise BadRequestError("preconditions must be an object with uid and resourceVersion")
     for member, word in (("uid", "UID"), ("resourceVersion", "ResourceVersion")):
         wanted = preconditions.get(member)
         if wanted and wanted != live["metadata"][member]:
+            kind = f"{resource.kind}.{resource.group}" if resource.group else resource.kind
+            again = "deleted and then recreated" if member == "uid" else "modified"
             raise ConflictError(
-                f'Operation cannot be fulfilled on {resource.qualified} "{call.request.name}": Precondition failed: '
-                f"{word} in precondition: {wanted}, {word} in object meta: {live['metadata'][member]}",
-                **where,
+                f'Operation cannot be fulfilled on {kind} "{call.request.name}": the {word} in the '
+                f"precondition ({wanted}) does not match the {word} in record ({live['metadata'][member]}). The "
+                f"object might have been {again}",
+                group=resource.group,
+                kind=resource.kind,
+                name=call.request.name,
             )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from roadbed.apimachinery.errors import BadRequestError
 from roadbed.apimachinery.request import Answer
 from roadbed.apiserver import scale
 from roadbed.apiserver.context import Call, Core
@@ -19,8 +18,6 @@ async def get(core: Core, call: Call) -> Answer:
     asked = call.request.options.get("resourceVersion", "")
     if asked not in ("", "0"):
         refuse_future(core, parse_revision(asked))
-    if call.request.options.get("resourceVersionMatch"):
-        raise BadRequestError("resourceVersionMatch is forbidden for get")
     entry = call.served.cache.get(call.path)
     if entry is None:
         raise call.not_found()

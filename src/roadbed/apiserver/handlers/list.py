@@ -8,21 +8,21 @@ from collections.abc import Iterable, Iterator
 
 import orjson
 
+from roadbed.apimachinery.causes import go_quote
 from roadbed.apimachinery.errors import (
     BadRequestError,
     Cause,
     ExpiredError,
-    InvalidError,
     TimeoutError,  # noqa: A004 - the reason's own name
 )
 from roadbed.apimachinery.fields import FieldSelector
 from roadbed.apimachinery.labels import Selector
 from roadbed.apimachinery.request import Page
 from roadbed.apiserver.context import Call, Core
+from roadbed.apiserver.options import whole
+from roadbed.apiserver.registry import Served
 from roadbed.apiserver.watchcache import Entry, Selection
 from roadbed.storage import CompactedError, Revision
-
-_MATCHES = ("", "Exact", "NotOlderThan")
 
 
 async def list_page(core: Core, call: Call) -> Page:
@@ -35,7 +35,7 @@ async def list_page(core: Core, call: Call) -> Page:
     """
     options = call.request.options
     token = options.get("continue", "")
-    limit = _limit(options.get("limit", ""))
+    limit = max(0, whole(options, "limit"))
     wanted = selection(call)
     revision, after = core.hub.revision, ""
     is_exact = False
@@ -69,7 +69,7 @@ def selection(call: Call) -> Selection | None:
     options = call.request.options
     labels = Selector.parse(options.get("labelSelector", ""))
     fields = FieldSelector.parse(options.get("fieldSelector", ""))
-    fields.check(call.served.fields)
+    _check_fields(call.served, fields)
     if call.request.name:
         # A watch or list of one name is a selection too.
         named = FieldSelector.parse(f"metadata.name={call.request.name}")
@@ -83,6 +83,16 @@ def selection(call: Call) -> Selection | None:
     return lambda entry: labels.matches(entry.labels) and fields.matches(entry.fields)
 
 
+def _check_fields(served: Served, fields: FieldSelector) -> None:
+    unknown = [term.field for term in fields.requirements if term.field not in served.fields]
+    if not unknown:
+        return
+    if served.strategy.field_paths or served.is_custom:
+        raise BadRequestError(f"field label not supported: {unknown[0]}")
+    known = '"metadata.name", "metadata.namespace"' if served.resource.namespaced else '"metadata.name"'
+    raise BadRequestError(f'"{unknown[0]}" is not a known field selector: only {known}')
+
+
 def parse_revision(text: str) -> int:
     """Read a resourceVersion.
 
@@ -90,7 +100,8 @@ def parse_revision(text: str) -> int:
         BadRequestError: not a whole number.
     """
     if not text.isascii() or not text.isdigit() or len(text) > 19:
-        raise BadRequestError(f"invalid resource version {text!r}: want a revision that this server gave")
+        detail = f"strconv.ParseUint: parsing {go_quote(text)}: invalid syntax"
+        raise BadRequestError(f"resourceVersion: Invalid value: {go_quote(text)}: {detail}")
     return int(text)
 
 
@@ -101,7 +112,7 @@ def refuse_future(core: Core, revision: int) -> None:
         TimeoutError: 504 with cause ResourceVersionTooLarge.
     """
     if revision > core.hub.revision:
-        message = f"Too large resource version: {revision}, current: {core.hub.revision}"
+        message = f"Timeout: Too large resource version: {revision}, current: {core.hub.revision}"
         raise TimeoutError(
             message, causes=[Cause("ResourceVersionTooLarge", "Too large resource version")], retry_after_s=1
         )
@@ -111,24 +122,12 @@ def _asked(core: Core, call: Call) -> tuple[int, bool]:
     """Give the revision asked for and whether exactly that one is meant."""
     text = call.request.options.get("resourceVersion", "")
     match = call.request.options.get("resourceVersionMatch", "")
-    if match not in _MATCHES:
-        raise _invalid_option(f'resourceVersionMatch: Unsupported value: "{match}"')
-    if match and not text:
-        raise _invalid_option(
-            "resourceVersionMatch: Forbidden: resourceVersionMatch is forbidden unless "
-            "resourceVersion is provided"
-        )
     if text in ("", "0"):
-        if match == "Exact" and text == "0":
-            raise _invalid_option(
-                'resourceVersionMatch: Forbidden: resourceVersionMatch "exact" is forbidden for '
-                'resourceVersion "0"'
-            )
         return 0, False
     revision = parse_revision(text)
     refuse_future(core, revision)
     # Legacy: a limit with a revision but no match means exactly that revision.
-    is_exact = match == "Exact" or (not match and bool(_limit(call.request.options.get("limit", ""))))
+    is_exact = match == "Exact" or (not match and whole(call.request.options, "limit") > 0)
     return revision, is_exact
 
 
@@ -166,22 +165,13 @@ def _cut(entries: Iterable[Entry], wanted: Selection | None, limit: int, revisio
     page: list[Entry] = []
     iterator: Iterator[Entry] = iter(entries)
     for entry in iterator:
-        if wanted is not None and not wanted(entry):
-            continue
-        if len(page) == limit:
+        if len(page) == limit:  # there is more, though none of it may be selected
             rest = None if wanted is not None else 1 + sum(1 for _ in iterator)
             token = _token(revision, page[-1].path)
             return Page([each.value for each in page], str(revision), token, rest)
-        page.append(entry)
+        if wanted is None or wanted(entry):
+            page.append(entry)
     return Page([each.value for each in page], str(revision))
-
-
-def _limit(text: str) -> int:
-    if not text:
-        return 0
-    if not text.isascii() or not text.lstrip("-").isdigit() or len(text) > 18 or int(text) < 0:
-        raise BadRequestError(f"invalid limit {text!r}: want a number that is not negative")
-    return int(text)
 
 
 def _token(revision: int, path: str) -> str:
@@ -200,10 +190,6 @@ def _read_token(token: str) -> tuple[int, str]:
             return plain["rv"], plain["start"]
     except (binascii.Error, ValueError, KeyError, TypeError):
         pass
-    raise BadRequestError("continue key is not valid: take the token of the page before as it is")
-
-
-def _invalid_option(text: str) -> InvalidError:
-    return InvalidError(
-        f'ListOptions.meta.k8s.io "" is invalid: {text}', group="meta.k8s.io", kind="ListOptions"
+    raise BadRequestError(
+        "invalid continue token: continue key is not valid: take the token of the page before as it is"
     )

@@ -6,9 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 from roadbed.apimachinery.errors import (
-    ApiError,
     BadRequestError,
+    Cause,
     ConflictError,
+    InvalidError,
     MethodNotAllowedError,
     UnsupportedMediaTypeError,
 )
@@ -51,7 +52,10 @@ async def patch(core: Core, call: Call) -> Answer:
         patched = apply_to(decoding.copied(live))
         if not isinstance(patched, dict):
             raise BadRequestError(f"the patch leaves {type(patched).__name__}, not an object")
-        patched = decoding.decode(call, patched)
+        try:
+            patched = decoding.decode(call, patched)
+        except BadRequestError as error:
+            raise _misfit(error) from error
         _keep_identity(call, patched, live)
         return patched
 
@@ -80,15 +84,16 @@ def _patcher(call: Call) -> Callable[[Any], Any]:
     )
 
 
+def _misfit(error: BadRequestError) -> InvalidError:
+    """Say that what a patch leaves is no object of the kind; the object itself, maybe a secret, is not shown."""
+    cause = Cause("FieldValueInvalid", f"Invalid value: what it leaves: {error.message}", "patch")
+    return InvalidError(f' "" is invalid: patch: {cause.message}', causes=[cause])
+
+
 def _keep_identity(call: Call, patched: Object, live: Object) -> None:
     """A patch may not rename; a revision or uid that it sets is a precondition."""
     meta = patched["metadata"]
-    for member in ("name", "namespace"):
-        if meta.get(member, "") != live["metadata"].get(member, ""):
-            raise BadRequestError(
-                f"the {member} of the object ({meta.get(member, '')}) does not match the {member} on the URL "
-                f"({live['metadata'].get(member, '')})"
-            )
+    create.check_names(call, patched)
     body = call.request.body
     sent = (body.get("metadata") or {}) if isinstance(body, dict) else {}
     names_revision = bool(isinstance(sent, dict) and sent.get("resourceVersion"))
@@ -98,14 +103,16 @@ def _keep_identity(call: Call, patched: Object, live: Object) -> None:
 
 async def _apply(core: Core, call: Call) -> Answer:
     """Server-side apply; creates the object where it does not exist."""
-    _check_apply(call)
     served = call.served
     body = decoding.copied(call.request.body)
     if not isinstance(body, dict):
         raise BadRequestError("an apply body must be an object")
-    decoding.check_kind(call, body)
+    _check_kind(call, body)
     decoding.check_types(call, body)
+    has_namespace = bool(body["metadata"].get("namespace"))
     create.check_names(call, body)
+    if not has_namespace:  # what is applied is what was sent
+        body["metadata"].pop("namespace", None)
     if call.request.subresource == "scale":
         raise MethodNotAllowedError(
             "server-side apply on scale is not supported; apply spec.replicas instead"
@@ -141,8 +148,8 @@ async def _apply_new(core: Core, call: Call, obj: Object) -> Answer:
         raise call.not_found()
     resource = call.served.resource
     sent = call.request.body.get("metadata") or {}
-    if sent.get("uid") or sent.get("resourceVersion"):
-        # Whoever names a uid or a revision means an object that exists; it is gone.
+    if sent.get("uid"):
+        # Whoever names a uid means an object that exists; it is gone.
         raise ConflictError(
             f'Operation cannot be fulfilled on {resource.qualified} "{call.request.name}": uid mismatch: the '
             f"provided object specified uid {sent.get('uid', '')}, and no existing object was found",
@@ -158,9 +165,10 @@ async def _apply_new(core: Core, call: Call, obj: Object) -> Answer:
     return await writing.create_new(core, call, obj, writing.Ownership(is_applied=True))
 
 
-def _check_apply(call: Call) -> None:
-    if not call.request.options.get("fieldManager"):
-        error: ApiError = BadRequestError(
-            'PatchOptions.meta.k8s.io "" is invalid: fieldManager: Required value: is required for apply patch'
-        )
-        raise error
+def _check_kind(call: Call, body: Object) -> None:
+    """An apply says what it applies, in full."""
+    resource = call.served.resource
+    api_version, kind = str(body.get("apiVersion") or ""), str(body.get("kind") or "")
+    if (api_version, kind) != (resource.api_version, resource.kind):
+        shown = api_version if "/" in api_version or not api_version else f"/{api_version}"
+        raise BadRequestError(f"invalid object type: {shown or '/'}, Kind={kind}")

@@ -67,10 +67,11 @@ async def _create_instead(core: Core, call: Call, obj: Object) -> Answer:
 
 
 def _finalized(live: Object, body: Object) -> Object:
-    """Give the live namespace with the body's ``spec.finalizers``."""
-    wanted = (body.get("spec") or {}).get("finalizers") or []
-    new = {**live, "spec": {**(live.get("spec") or {}), "finalizers": wanted}}
-    new["metadata"] = {**live["metadata"], "resourceVersion": body["metadata"].get("resourceVersion", "")}
-    if body["metadata"].get("uid"):
-        new["metadata"]["uid"] = body["metadata"]["uid"]
+    """Give the body, with its ``spec.finalizers`` and the live namespace's status."""
+    finalizers = (body.get("spec") or {}).get("finalizers")
+    new = {**body, "spec": {**(body.get("spec") or {}), "finalizers": finalizers}}
+    if not finalizers:
+        del new["spec"]["finalizers"]
+    if "status" in live:
+        new["status"] = live["status"]
     return new

@@ -13,8 +13,9 @@ from contextlib import aclosing
 
 import orjson
 
-from roadbed.apimachinery.errors import BadRequestError, Cause, ExpiredError, InvalidError
+from roadbed.apimachinery.errors import ExpiredError
 from roadbed.apiserver.context import Call, Core
+from roadbed.apiserver.options import whole
 from roadbed.apiserver.registry import Served
 from roadbed.apiserver.watchcache import Change, Entry, Selection, Signal
 from roadbed.storage import CompactedError, Event, OverflowError, Revision  # noqa: A004 - storage's own
@@ -36,7 +37,7 @@ class Watch:
         self._call = call
         self._bookmarks = call.flag("allowWatchBookmarks")
         self._sends_initial = _initial_events(call)
-        self._timeout_s = _timeout_s(options.get("timeoutSeconds", ""))
+        self._timeout_s = _timeout_s(whole(options, "timeoutSeconds"))
         self._loop = asyncio.get_running_loop()
         self._end = 0.0
         self._is_due = False  # a bookmark, or the end of the watch
@@ -167,7 +168,7 @@ class Watch:
 
     def _bookmark(self, revision: int, *, ends_initial: bool = False) -> Bookmark:
         resource = self._call.served.resource
-        meta: dict[str, object] = {"resourceVersion": str(revision), "creationTimestamp": None}
+        meta: dict[str, object] = {"resourceVersion": str(revision)}
         if ends_initial:
             meta["annotations"] = {"k8s.io/initial-events-end": "true"}
         return orjson.dumps({"kind": resource.kind, "apiVersion": resource.api_version, "metadata": meta})
@@ -186,40 +187,11 @@ def _signals(changes: Sequence[Change], call: Call, selects: Selection | None) -
 
 
 def _initial_events(call: Call) -> bool | None:
-    """Read ``sendInitialEvents``; None when it is not set.
-
-    Raises:
-        InvalidError: it is set without ``resourceVersionMatch=NotOlderThan``.
-    """
-    options = call.request.options
-    if "sendInitialEvents" not in options:
-        if options.get("resourceVersionMatch"):
-            raise _invalid(
-                "resourceVersionMatch",
-                "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided",
-            )
-        return None
-    if options.get("resourceVersionMatch") != "NotOlderThan":
-        raise _invalid(
-            "resourceVersionMatch",
-            "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan",
-        )
-    return call.flag("sendInitialEvents")
+    """Read ``sendInitialEvents``; None when it is not set."""
+    return call.flag("sendInitialEvents") if "sendInitialEvents" in call.request.options else None
 
 
-def _invalid(field: str, detail: str) -> InvalidError:
-    cause = Cause("FieldValueForbidden", f"Forbidden: {detail}", field)
-    return InvalidError(
-        f'ListOptions.meta.k8s.io "" is invalid: {field}: {cause.message}',
-        group="meta.k8s.io",
-        kind="ListOptions",
-        causes=[cause],
-    )
-
-
-def _timeout_s(text: str) -> float:
-    if not text:
-        return MIN_TIMEOUT_S * (1 + random.random())  # noqa: S311 - spreads reconnects, guards nothing
-    if not text.isascii() or not text.isdigit() or len(text) > 9:
-        raise BadRequestError(f"invalid timeoutSeconds {text!r}: want whole seconds")
-    return float(text) or MIN_TIMEOUT_S
+def _timeout_s(asked: int) -> float:
+    if asked > 0:
+        return float(asked)
+    return MIN_TIMEOUT_S * (1 + random.random())  # noqa: S311 - spreads reconnects, guards nothing
