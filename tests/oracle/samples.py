@@ -14,7 +14,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator
-from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -115,7 +114,7 @@ def _comparable(value: Any, name: str = "") -> Any:
 
 def _row(columns: list[dict[str, Any]], row: dict[str, Any]) -> list[Any]:
     cells = []
-    for column, cell in zip_longest(columns, row["cells"], fillvalue={"name": "more"}):
+    for column, cell in zip(columns, row["cells"], strict=False):
         text = str(cell)
         shown = cell
         if column["name"] in (
@@ -128,7 +127,7 @@ def _row(columns: list[dict[str, Any]], row: dict[str, Any]) -> list[Any]:
         ) and (_AGE.fullmatch(text) or _TIME.fullmatch(text)):
             shown = "<time>"
         elif isinstance(cell, str):
-            fixed = _ALLOCATED.sub("<allocated>", cell)
+            fixed = _UID.sub("<uid>", _ALLOCATED.sub("<allocated>", cell))
             shown = _PORT.sub(lambda found: found[0] if found[0] in _FIXED_PORTS else "<port>", fixed)
         cells.append(shown)
     return cells

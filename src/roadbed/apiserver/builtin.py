@@ -15,11 +15,9 @@ from roadbed.apimachinery.structure import Structure
 from roadbed.apis import apiextensions, coordination, core, events, kubernetes
 
 from . import eventshapes, kinds
-from .builtincolumns import COLUMNS
-from .columns import PLAIN
 from .crdstrategy import CrdStrategy
 from .definitions.schemas import definition_part
-from .registry import Compiled, Definition
+from .registry import Compiled, Convert, Definition
 from .strategy import (
     ConfigMapStrategy,
     EventStrategy,
@@ -38,6 +36,17 @@ _STRATEGIES: dict[Resource, Strategy] = {
     events.EVENTS: NewEventStrategy(),
     coordination.LEASES: LeaseStrategy(),
 }
+
+
+# Kinds of which one stored object has several shapes.
+_CONVERTED: dict[Resource, tuple[Convert, Convert]] = {
+    events.EVENTS: (eventshapes.to_core, eventshapes.from_core),
+    Resource("autoscaling", "v1", "horizontalpodautoscalers", "HorizontalPodAutoscaler"): (
+        kinds.autoscaling.to_storage,
+        kinds.autoscaling.from_storage,
+    ),
+}
+_STORED_IN = {("autoscaling", "horizontalpodautoscalers"): "autoscaling/v2"}
 
 
 _DEFINITIONS = "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1."
@@ -64,16 +73,18 @@ def definitions(crds: CrdStrategy) -> Iterable[Definition]:
     for resource in kubernetes.SERVED:
         if "list" not in resource.verbs:
             continue  # a review kind: a reviewer answers it
-        is_new_event = resource == events.EVENTS
+        to_storage, from_storage = _CONVERTED.get(resource, (None, None))
         yield Definition(
             resource=resource,
             strategy=strategies.get(resource) or kinds.strategy_of(resource),
             compile=partial(_compiled, resource),
             settle=partial(kinds.settle_of, resource),
-            columns=COLUMNS.get(resource, PLAIN),
+            columns=kinds.columns_of(resource),
             has_status="status" in resource.subresources,
             is_sealed=resource == core.SECRETS,
-            home="/core/events/" if is_new_event else "",
-            to_storage=eventshapes.to_core if is_new_event else None,
-            from_storage=eventshapes.from_core if is_new_event else None,
+            scale=kinds.SCALES.get((resource.group, resource.plural)),
+            home="/core/events/" if resource == events.EVENTS else "",
+            storage_version=_STORED_IN.get((resource.group, resource.plural), ""),
+            to_storage=to_storage,
+            from_storage=from_storage,
         )

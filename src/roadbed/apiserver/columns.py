@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from roadbed.apimachinery.request import Object
+from roadbed.apimachinery.timestamps import human_duration, parse_time
 
 Cell = Callable[[Object, datetime], Any]
 
@@ -42,3 +43,18 @@ CREATED = Column(
     "Created At", _created, type="date", description="When the object was created, RFC 3339 UTC."
 )
 PLAIN = (NAME, CREATED)
+
+
+def age(timestamp: str, now: datetime) -> str:
+    """Give how long ago an RFC 3339 time was, as kubectl does; ``<unknown>`` where it can't be read."""
+    try:
+        return human_duration((now - parse_time(timestamp)).total_seconds())
+    except ValueError:
+        return "<unknown>"
+
+
+def _age(obj: Object, now: datetime) -> str:
+    return age(str(obj["metadata"].get("creationTimestamp") or ""), now)
+
+
+AGE = Column("Age", _age, description="Time since the object was created.")

@@ -26,8 +26,7 @@ from roadbed.apimachinery.schema import Schema
 from roadbed.apimachinery.structure import Structure
 from roadbed.storage import Event
 
-from .builtincolumns import AGE
-from .columns import NAME, Column
+from .columns import AGE, NAME, Column
 from .crdcolumns import column_of
 from .definitions.converting import Webhook
 from .registry import Compiled, Definition, Registry, Scale, Served

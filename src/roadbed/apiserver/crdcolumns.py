@@ -9,8 +9,7 @@ from typing import Any
 from roadbed.apimachinery.jsonpath import JsonPath
 from roadbed.apimachinery.request import Object
 
-from .builtincolumns import age
-from .columns import Cell, Column
+from .columns import Cell, Column, age
 
 
 def column_of(column: Mapping[str, Any]) -> Column:

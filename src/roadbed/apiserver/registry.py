@@ -67,7 +67,7 @@ class Definition:
     settle: Callable[[], Callable[[Object], None] | None] = _nothing  # what Go types make of an object
     openapi: Mapping[str, Any] | None = None  # a CRD's own schema; built-in kinds have theirs as data
     siblings: Callable[[], Mapping[str, Structure]] = dict  # the other versions' structures by apiVersion
-    columns: tuple[Column, ...] = PLAIN
+    columns: Sequence[Column] = PLAIN
     list_kind: str = ""
     home: str = ""
     is_custom: bool = False

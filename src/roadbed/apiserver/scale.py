@@ -1,4 +1,4 @@
-"""The scale subresource of custom resources: replicas by the paths that their definition names."""
+"""The scale subresource: replicas by the paths that a definition, or a built-in kind, names."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import orjson
 from roadbed.apimachinery.errors import BadRequestError, NotFoundError
 from roadbed.apimachinery.request import Answer, Object
 
-from .builtincolumns import AGE
-from .columns import NAME, Cell, Column
+from .columns import AGE, NAME, Cell, Column
 from .context import Call
+from .kinds.columns.cells import selector_text
 from .registry import Scale
 
 
@@ -46,7 +46,7 @@ def view(call: Call, obj: Object) -> Object:
     status: dict[str, Any] = {"replicas": _at(obj, where.status_path) or 0}
     selector = _at(obj, where.selector_path) if where.selector_path else None
     if selector:
-        status["selector"] = str(selector)
+        status["selector"] = selector_text(selector) if isinstance(selector, dict) else str(selector)
     return {
         "kind": "Scale",
         "apiVersion": "autoscaling/v1",

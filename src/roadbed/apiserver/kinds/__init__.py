@@ -4,7 +4,9 @@ Only tables and pure functions about Kubernetes' own kinds may live here, one mo
 kinds; no storage, no requests. ``builtin`` puts them together into definitions; nothing else asks.
 """
 
-from .facts import strategy_of
+from . import autoscaling
+from .columns import columns_of
+from .facts import SCALES, strategy_of
 from .shapes import settle_of
 
-__all__ = ["settle_of", "strategy_of"]
+__all__ = ["SCALES", "autoscaling", "columns_of", "settle_of", "strategy_of"]

@@ -16,6 +16,7 @@ from roadbed.apimachinery.errors import Cause
 from roadbed.apimachinery.gvk import Resource
 from roadbed.apimachinery.names import NameRule, dns1035_label_errors, dns_subdomain_errors
 from roadbed.apimachinery.request import Object
+from roadbed.apiserver.registry import Scale
 from roadbed.apiserver.strategy import FieldPaths, RoleStrategy, Strategy
 
 from . import lives
@@ -151,6 +152,14 @@ FACTS: dict[tuple[str, str], Facts] = {
     **{("admissionregistration.k8s.io", plural): _STRICT_WITH_GENERATION for plural in _ADMISSION},
 }
 _PLAIN = Facts()
+_BY_REPLICAS = Scale(("spec", "replicas"), ("status", "replicas"), ("spec", "selector"))
+SCALES = {
+    ("", "replicationcontrollers"): _BY_REPLICAS,
+    ("apps", "deployments"): _BY_REPLICAS,
+    ("apps", "replicasets"): _BY_REPLICAS,
+    ("apps", "statefulsets"): _BY_REPLICAS,
+}
+"""Where the numbers of scale subresources are, by group and plural."""
 
 
 class _RoleStrategy(RoleStrategy):

@@ -20,3 +20,14 @@ def fill(**constants: Any) -> Rule:
                 value[name] = copy_json(constant)
 
     return rule
+
+
+def fill_zeros(**constants: Any) -> Rule:
+    """Give the rule that sets each member that is absent or zero, for members where zero says nothing."""
+
+    def rule(value: dict[str, Any]) -> None:
+        for name, constant in constants.items():
+            if not value.get(name):
+                value[name] = constant
+
+    return rule

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .filling import Rule, fill
+from .filling import Rule, fill, fill_zeros
 
 _RBAC = "rbac.authorization.k8s.io"
 
@@ -67,10 +67,10 @@ OTHERS: dict[str, Rule] = {
     "storage.v1.StorageClass": fill(reclaimPolicy="Delete", volumeBindingMode="Immediate"),
     "storage.v1.CSIDriver": _driver,
     "scheduling.v1.PriorityClass": fill(preemptionPolicy="PreemptLowerPriority"),
-    "flowcontrol.v1.FlowSchemaSpec": fill(matchingPrecedence=1000),
+    "flowcontrol.v1.FlowSchemaSpec": fill_zeros(matchingPrecedence=1000),
     "flowcontrol.v1.ExemptPriorityLevelConfiguration": fill(nominalConcurrencyShares=0, lendablePercent=0),
     "flowcontrol.v1.LimitedPriorityLevelConfiguration": fill(nominalConcurrencyShares=30, lendablePercent=0),
-    "flowcontrol.v1.QueuingConfiguration": fill(handSize=8, queues=64, queueLengthLimit=50),
+    "flowcontrol.v1.QueuingConfiguration": fill_zeros(handSize=8, queues=64, queueLengthLimit=50),
     "resource.v1.ExactDeviceRequest": _devices,
     "resource.v1.DeviceSubRequest": _devices,
     "kube-aggregator.pkg.apis.apiregistration.v1.ServiceReference": fill(port=443),
