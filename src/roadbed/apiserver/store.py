@@ -210,7 +210,10 @@ def _translate(error: StorageError, served: Served, path: str) -> NoReturn:
     name = path.rsplit("/", 1)[-1]
     where = served.details(name)
     if isinstance(error, KeyExistsError):
-        raise AlreadyExistsError(f'{resource.qualified} "{name}" already exists', **where) from error
+        entry = served.cache.get(path)
+        is_going = entry is not None and "deletionTimestamp" in orjson.loads(entry.value)["metadata"]
+        state = "object is being deleted: " if is_going else ""
+        raise AlreadyExistsError(f'{state}{resource.qualified} "{name}" already exists', **where) from error
     if isinstance(error, KeyNotFoundError):
         raise NotFoundError(f'{resource.qualified} "{name}" not found', **where) from error
     if isinstance(error, RevisionConflictError):
