@@ -25,6 +25,7 @@ from roadbed.apiserver import Listener
 from roadbed.client import connect
 from roadbed.testing import control_plane, serving
 
+pytestmark = pytest.mark.acceptance  # three dozen listeners and programs
 EXEC = "client.authentication.k8s.io"
 
 

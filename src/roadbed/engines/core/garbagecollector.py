@@ -9,6 +9,7 @@ Source: k8s.io/kubernetes/pkg/controller/garbagecollector/garbagecollector.go (a
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from enum import Enum
 
@@ -22,6 +23,7 @@ from roadbed.controller import Controller, Informers, Manager, Recorder, Request
 from .ownership import (
     FOREGROUND,
     ORPHAN,
+    REMEMBERED_ABSENT,
     Node,
     Owner,
     Ownership,
@@ -45,11 +47,12 @@ class GarbageCollector:
         self._manager = manager
         self._recorder = recorder
         self._graph = Ownership()
-        self._told: set[tuple[str, str]] = set()
+        self._told: OrderedDict[tuple[str, str], None] = OrderedDict()
+        self._controller = Controller("garbage-collector", self, [], workers=8)
 
     def controller(self) -> Controller:
         """Give the controller that runs this; ``served`` hands it its watches."""
-        return Controller("garbage-collector", self, [], workers=8)
+        return self._controller
 
     def watch_of(self, resource: Resource) -> Watch:
         """Give the watch by which one resource feeds the graph and the queue."""
@@ -71,11 +74,15 @@ class GarbageCollector:
                     yield from self._graph.dependents(uid)
                 yield from self._waiting_owners(obj)  # it may have stopped to block them
                 return
-            yield from self._graph.dependents(uid)
-            self._graph.remove(uid)
+            yield from self._graph.gone(uid)
             yield from self._waiting_owners(obj)  # it may have been what they waited for
 
         return Watch(resource, affected, changed)
+
+    def leave(self, resource: Resource) -> None:
+        """Look at what the objects of a resource owned that is served no more: they went before it did."""
+        for node in self._graph.leave(resource):
+            self._controller.queue.add(node)
 
     def _waiting_owners(self, obj: Object) -> Iterable[Node]:
         for owner in owners_of(obj):
@@ -121,13 +128,17 @@ class GarbageCollector:
         await self._delete(node, obj, policy)
 
     async def _state(self, node: Node, owner: Owner, obj: Object) -> _State:
-        known = self._graph.node(owner.uid)
-        if known is None and not await self._exists(node, owner, obj):
-            return _State.GONE
-        if known is not None and known.namespace not in {"", node.namespace}:
+        known, former = self._graph.node(owner.uid), self._graph.former(owner.uid)
+        place = known or former
+        if place is not None and place.namespace not in {"", node.namespace}:
             await self._tell_namespace(owner, obj)
             return _State.SOLID if not node.namespace else _State.GONE
-        if owner.blocks and self._graph.is_waiting(owner.uid):
+        if known is None and former is not None and owner.is_at(former):
+            return _State.GONE
+        # A reference is a place and a uid: one that names the uid at another place names nothing.
+        if (known is None or not owner.is_at(known)) and not await self._exists(node, owner, obj):
+            return _State.GONE
+        if self._graph.is_waiting(owner.uid):
             return _State.WAITING
         return _State.SOLID
 
@@ -145,8 +156,14 @@ class GarbageCollector:
         told = (str(uid_of(obj)), str(owner.uid))
         if told in self._told:
             return
-        self._told.add(told)
-        message = f"ownerRef [{owner.api_version}/{owner.kind}, name: {owner.name}, uid: {owner.uid}] does not exist in namespace {metadata(obj).get('namespace', '')!r}"
+        self._told[told] = None
+        if len(self._told) > REMEMBERED_ABSENT:
+            self._told.popitem(last=False)
+        namespace = metadata(obj).get("namespace", "")
+        place = f"namespace: {namespace}, name: {owner.name}, uid: {owner.uid}"
+        message = (
+            f'ownerRef [{owner.api_version}/{owner.kind}, {place}] does not exist in namespace "{namespace}"'
+        )
         await self._recorder.event(obj, "Warning", "OwnerRefInvalidNamespace", message)
 
     async def _finish_foreground(self, node: Node, obj: Object) -> None:

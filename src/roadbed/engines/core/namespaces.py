@@ -10,14 +10,15 @@ Source: k8s.io/kubernetes/pkg/controller/namespace/deletion (conditions and thei
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from roadbed.apimachinery.errors import ApiError, ConflictError, MethodNotAllowedError, NotFoundError
 from roadbed.apimachinery.gvk import Resource
 from roadbed.apimachinery.objects import ObjectKey, is_terminating, metadata, namespace_of
 from roadbed.apimachinery.request import Object
-from roadbed.apis.core import NAMESPACES
+from roadbed.apis.core import NAMESPACES, SECRETS
 from roadbed.client import Client
 from roadbed.controller import Clock, Controller, Manager, Request, Result, Watch
 
@@ -39,6 +40,15 @@ _WELL = {
     "NamespaceContentRemaining": ("ContentRemoved", "All content successfully removed"),
     "NamespaceFinalizersRemaining": ("ContentHasNoFinalizers", "All content-preserving finalizers finished"),
 }
+
+
+@dataclass(slots=True)
+class Found:
+    """What one look at a terminating namespace brought."""
+
+    failures: list[ApiError] = field(default_factory=list)
+    left: dict[Resource, list[Object]] = field(default_factory=dict)
+    undiscovered: ApiError | None = None
 
 
 class NamespaceDeleter:
@@ -73,36 +83,41 @@ class NamespaceDeleter:
         namespace = await self._client.find(NAMESPACES, request.name)
         if namespace is None or not is_terminating(namespace):
             return Result()
-        failures, left = await self._empty(request.name)
-        if not failures and not left:
-            await self._finalize(namespace)
-            return Result()
-        await self._tell(namespace, failures, left)
-        if failures:
-            raise failures[0]
+        try:
+            resources = await self._client.resources()
+        except ApiError as error:
+            # Without knowing what there is, nothing can be called empty.
+            await self._tell(namespace, Found(undiscovered=error))
+            raise
+        found = await self._empty(request.name, resources)
+        told = await self._tell(namespace, found)
+        if found.failures:
+            raise found.failures[0]
+        if not found.left and told is not None:
+            await self._finalize(told)
         return Result()
 
-    async def _empty(self, name: str) -> tuple[list[ApiError], dict[Resource, list[Object]]]:
-        """Delete everything, custom resources first: a Secret goes after what still needs its credentials."""
-        failures: list[ApiError] = []
-        left: dict[Resource, list[Object]] = {}
-        namespaced = [each for each in one_version_each(await self._client.resources()) if each.namespaced]
-        for resource in sorted(namespaced, key=_is_built_in):
-            if left and _is_built_in(resource):
-                break  # each of them that goes brings us back
+    async def _empty(self, name: str, resources: Sequence[Resource]) -> Found:
+        """Delete everything, Secrets last: they go after what still needs the credentials in them."""
+        found = Found()
+        namespaced = [each for each in one_version_each(resources) if each.namespaced]
+        for resource in sorted(namespaced, key=lambda each: each == SECRETS):
+            is_kept = resource == SECRETS and any(
+                map(_is_custom, found.left)
+            )  # each that goes brings us back
             try:
                 objects = await self._client.list(resource, name)
-                if not all(is_terminating(obj) for obj in objects):
+                if not is_kept and not all(is_terminating(obj) for obj in objects):
                     await self._client.delete_all(resource, name)
                 objects = await self._client.list(resource, name) if objects else []
             except (NotFoundError, MethodNotAllowedError):
                 continue  # its definition went away meanwhile
             except ApiError as error:
-                failures.append(error)
+                found.failures.append(error)
                 continue
             if objects:
-                left[resource] = objects
-        return failures, left
+                found.left[resource] = objects
+        return found
 
     async def _finalize(self, namespace: Object) -> None:
         spec = namespace.get("spec") or {}
@@ -116,49 +131,52 @@ class NamespaceDeleter:
         except (NotFoundError, ConflictError):
             return  # gone, or changed: its event brings us back
 
-    async def _tell(
-        self, namespace: Object, failures: list[ApiError], left: dict[Resource, list[Object]]
-    ) -> None:
+    async def _tell(self, namespace: Object, found: Found) -> Object | None:
+        """Write the conditions; gives the namespace with them, or None where it is gone or has changed."""
         status = namespace.get("status") or {}
-        conditions = conditions_for(failures, left, status.get("conditions") or [], self._clock.now())
+        conditions = conditions_for(found, status.get("conditions") or [], self._clock.now())
         if conditions == status.get("conditions"):
-            return
+            return namespace
         try:
-            await self._client.update(
+            return await self._client.update(
                 NAMESPACES,
                 {**namespace, "status": {**status, "conditions": conditions}},
                 subresource="status",
             )
         except (NotFoundError, ConflictError):
-            return
+            return None
 
 
-def _is_built_in(resource: Resource) -> bool:
+def _is_custom(resource: Resource) -> bool:
     # Kubernetes keeps its own groups below k8s.io, and the oldest ones have no dot at all.
-    return "." not in resource.group or resource.group.endswith(".k8s.io")
+    return "." in resource.group and not resource.group.endswith(".k8s.io")
 
 
-def conditions_for(
-    failures: list[ApiError], left: dict[Resource, list[Object]], present: list[Object], now: datetime
-) -> list[Object]:
+def conditions_for(found: Found, present: list[Object], now: datetime) -> list[Object]:
     """Give the namespace's conditions: what could not be deleted, what is left, what holds it."""
     trouble: dict[str, tuple[str, str]] = {}
+    failures, left = found.failures, found.left
+    if found.undiscovered is not None:
+        trouble["NamespaceDeletionDiscoveryFailure"] = ("DiscoveryFailed", found.undiscovered.message)
     if failures:
-        texts = ", ".join(error.message for error in failures)
+        texts = ", ".join(sorted(error.message for error in failures))
         trouble["NamespaceDeletionContentFailure"] = (
             "ContentDeletionFailed",
             f"Failed to delete all resource types, {len(failures)} remaining: {texts}",
         )
     if left:
         counts = ", ".join(
-            f"{resource.qualified}. has {len(found)} resource instances" for resource, found in left.items()
+            sorted(
+                f"{each.plural}.{each.group} has {len(held)} resource instances"
+                for each, held in left.items()
+            )
         )
         trouble["NamespaceContentRemaining"] = (
             "SomeResourcesRemain",
             f"Some resources are remaining: {counts}",
         )
     finalizers = Counter(
-        name for found in left.values() for obj in found for name in metadata(obj).get("finalizers") or ()
+        name for held in left.values() for obj in held for name in metadata(obj).get("finalizers") or ()
     )
     if finalizers:
         texts = ", ".join(

@@ -8,17 +8,19 @@ k8s.io/kubernetes/pkg/controller/garbagecollector.
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from roadbed.apimachinery.gvk import Resource
+from roadbed.apimachinery.gvk import GVK, Resource
 from roadbed.apimachinery.objects import Uid, is_terminating, metadata, uid_of
 from roadbed.apimachinery.request import Object
 from roadbed.controller import Request
 
 FOREGROUND = "foregroundDeletion"
 ORPHAN = "orphan"
+REMEMBERED_ABSENT = 4_096  # owners that were seen to go while they had dependents
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -38,6 +40,12 @@ class Owner:
     uid: Uid
     blocks: bool
 
+    def is_at(self, node: Node) -> bool:
+        """Say whether this reference names the object at ``node``; the version does not matter."""
+        gvk = GVK.parse(self.api_version, self.kind)
+        resource = node.resource
+        return (gvk.group, gvk.kind, self.name) == (resource.group, resource.kind, node.name)
+
 
 @dataclass(frozen=True, slots=True)
 class _Known:
@@ -52,6 +60,7 @@ class Ownership:
     def __init__(self) -> None:
         self._known: dict[Uid, _Known] = {}
         self._dependents: dict[Uid, dict[Uid, None]] = {}
+        self._absent: OrderedDict[Uid, Node] = OrderedDict()
 
     def put(self, node: Node, obj: Object) -> None:
         """Take in the present state of an object."""
@@ -71,6 +80,28 @@ class Ownership:
                 dependents.pop(uid, None)
                 if not dependents:
                     del self._dependents[owner.uid]
+
+    def gone(self, uid: Uid) -> list[Node]:
+        """Forget an object that was seen to go, and remember that; gives those it leaves behind.
+
+        Its kind may go with it, and then nobody can be asked whether it is there.
+        """
+        left, known = self.dependents(uid), self._known.get(uid)
+        self.remove(uid)
+        if left and known is not None:
+            self._absent[uid] = known.node
+            if len(self._absent) > REMEMBERED_ABSENT:
+                self._absent.popitem(last=False)
+        return left
+
+    def leave(self, resource: Resource) -> list[Node]:
+        """Take all objects of a resource as gone; gives those that they leave behind."""
+        uids = [uid for uid, known in self._known.items() if known.node.resource == resource]
+        return [node for uid in uids for node in self.gone(uid)]
+
+    def former(self, uid: Uid) -> Node | None:
+        """Give the place of an object that was seen to go, or None."""
+        return self._absent.get(uid)
 
     def node(self, uid: Uid) -> Node | None:
         """Give the place of an object that exists, or None."""

@@ -20,6 +20,6 @@ def roadbed_controllers(context: EngineContext) -> Sequence[Controller]:
     collecting, deleting = collector.controller(), deleter.controller()
     served = ServedResources(
         context.client,
-        [Follower(collecting, collector.watch_of), Follower(deleting, deleter.watch_of)],
+        [Follower(collecting, collector.watch_of, collector.leave), Follower(deleting, deleter.watch_of)],
     )
     return [collecting, deleting, served.controller()]

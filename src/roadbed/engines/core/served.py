@@ -23,10 +23,14 @@ WatchOf = Callable[[Resource], Watch]
 
 @dataclass(slots=True)
 class Follower:
-    """A controller that looks at every served resource through the watch that ``watch_of`` makes."""
+    """A controller that looks at every served resource through the watch that ``watch_of`` makes.
+
+    ``leave`` is told when one is served no more, in any version: the server deletes objects before their definition.
+    """
 
     controller: Controller
     watch_of: WatchOf
+    leave: Callable[[Resource], None] = lambda _: None
     watched: dict[Resource, None] = field(default_factory=dict)
 
 
@@ -48,10 +52,13 @@ class ServedResources:
     async def reconcile(self, request: Request) -> Result:  # noqa: ARG002 - there is only one request
         """Watch what is new, leave what is gone."""
         served = one_version_each(await self._client.resources())
+        places = {(each.group, each.plural) for each in served}
         for follower in self._followers:
             for resource in [known for known in follower.watched if known not in served]:
                 del follower.watched[resource]
                 follower.controller.unwatch(resource)
+                if (resource.group, resource.plural) not in places:  # or it is only another version now
+                    follower.leave(resource)
             for resource in served:
                 if resource not in follower.watched:
                     follower.watched[resource] = None
