@@ -268,6 +268,15 @@ class Listener:
         self._patience = patience or Patience()
         self._timer: asyncio.TimerHandle | None = None
 
+    @property
+    def unsent_bytes(self) -> int:
+        """What all connections hold of answers that their clients have not taken."""
+        return sum(
+            connection.transport.get_write_buffer_size()
+            for connection in self._state.connections
+            if isinstance(connection, _Protocol)
+        )
+
     async def start(self) -> None:
         """Bind and serve; ``port`` is the real one afterwards.
 
