@@ -81,10 +81,15 @@ def resource(verb: str, plural: str, **members: str) -> Object:
 
 async def test_self_access_review_says_what_rbac_says(access: Access) -> None:
     kind = "SelfSubjectAccessReview"
-    assert await ask(access, kind, resource("get", "configmaps", namespace="shop")) == {"allowed": True}
+    assert await ask(access, kind, resource("get", "configmaps", namespace="shop")) == {
+        "allowed": True,
+        "reason": 'RBAC: allowed by RoleBinding "v/shop" of ClusterRole "view" to Group "devs"',
+    }
     assert await ask(access, kind, resource("get", "secrets", namespace="shop")) == {"allowed": False}
     assert await ask(access, kind, {"nonResourceAttributes": {"verb": "get", "path": "/api"}}) == {
-        "allowed": True
+        "allowed": True,
+        "reason": 'RBAC: allowed by ClusterRoleBinding "system:discovery" of ClusterRole "system:discovery" to '
+        'Group "system:authenticated"',
     }
 
 

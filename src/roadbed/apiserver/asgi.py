@@ -22,6 +22,7 @@ from roadbed.apimachinery.request import Answer, ApiRequest, Page, User, Verb
 
 from . import answering, bodies, negotiation, routes, scale, table
 from .answering import Manner, Send
+from .audit import Auditor, Heard, work_on
 from .context import Core
 from .discovery import Discovery
 from .dispatch import Dispatcher
@@ -30,7 +31,7 @@ from .flow import FlowControl, Wanted
 from .health import Checks, Health
 from .metrics import RequestLabels, labels
 from .openapi import OpenApi
-from .ports import Authenticator, Credentials
+from .ports import Attributes, Authenticator, Credentials
 from .registry import Served
 from .reply import Reply, audit_id
 from .streaming import stream
@@ -41,6 +42,7 @@ __all__ = ["Document", "HttpFace"]
 
 _WITH_BODY = frozenset(("create", "update", "patch", "delete", "deletecollection"))
 _READING = frozenset(("GET", "HEAD", "OPTIONS"))
+MAX_AGENT = 1_024  # characters of a User-Agent that are recorded, as Kubernetes
 _LONG_ITEMS = 500  # a table of more rows takes longer than the loop may be held
 
 
@@ -78,6 +80,7 @@ class HttpFace:
         flow: FlowControl,
     ) -> None:
         self._flow = flow
+        self.auditor: Auditor | None = None
         self._core = core
         self._dispatcher = dispatcher
         self._authenticator = authenticator
@@ -98,6 +101,10 @@ class HttpFace:
         try:
             code, size_bytes = await self._answer(asked, receive, reply)
         except ApiError as error:
+            if error.code == 401 and self.auditor is not None:
+                self._record(self.auditor, asked, None, reply)
+            if reply.record is not None:
+                reply.record.answered(orjson.dumps(error.to_status()))
             code, size_bytes = error.code, await self._refuse(send, error, asked)
         except Exception:  # the last resort: the client gets a Status, the log the traceback
             logger.exception("request failed", extra={"method": scope["method"], "path": scope["path"]})
@@ -118,8 +125,12 @@ class HttpFace:
         certificate = scope.get("extensions", {}).get("tls", {}).get("client_cert")
         credentials = Credentials(headers, certificate)
         user = self._authenticator.authenticate(credentials)
+        if self.auditor is not None:
+            self._record(self.auditor, asked, user, send)
         if any(name.startswith("impersonate-") for name in headers):
             user = self._authenticator.impersonated(user, credentials)
+            if send.record is not None:
+                send.record.acting = user
         asked.route = routes.route(scope["path"])
         asked.query = routes.options(scope["query_string"])
         send.ticket = await self._flow.enter(user, _wanted(asked))
@@ -128,8 +139,37 @@ class HttpFace:
         asking = Asking(scope["method"], scope["path"], asked.query, headers, asked.route)
         return await self._documents.answer(asking, user, send)
 
+    def _record(self, auditor: Auditor, asked: _Asked, user: User | None, reply: Reply) -> None:
+        """Begin the record of a request, if its policy wants one; an address that leads nowhere is a path."""
+        scope, headers = asked.scope, asked.headers
+        try:
+            asked.route = routes.route(scope["path"])
+            asked.query = routes.options(scope["query_string"])
+            verb, group, plural, subresource, namespace, path = _wanted(asked)
+        except ApiError:
+            verb, group, plural, subresource, namespace, path = (
+                scope["method"].lower(),
+                *[""] * 4,
+                scope["path"],
+            )
+        found = asked.route
+        name, version = (found.name, found.version) if found is not None else ("", "")
+        uri, query = scope.get("raw_path", scope["path"].encode()), scope["query_string"]
+        client = scope.get("client")
+        heard = Heard(
+            audit_id=reply.audit_id,
+            uri=(uri + b"?" + query if query else uri).decode("latin-1"),
+            agent=headers.get("user-agent", "")[:MAX_AGENT],
+            sources=(client[0],) if client else (),
+            attributes=Attributes(verb, group, plural, subresource, namespace, name, path),
+            api_version=version,
+            user=user,
+        )
+        reply.record = auditor.begin(heard)
+        work_on(reply.record)
+
     async def _resource(
-        self, asked: _Asked, found: routes.Route, user: User, receive: bodies.Receive, send: Send
+        self, asked: _Asked, found: routes.Route, user: User, receive: bodies.Receive, send: Reply
     ) -> tuple[int, int]:
         verb = asked.verb or routes.verb(asked.scope["method"], found, asked.query)
         served = self._core.registry.find(found.group, found.version, found.plural)
@@ -139,7 +179,11 @@ class HttpFace:
             is_custom=served is not None and served.is_custom,
         )
         request, doubled = await self._request(asked, found, verb, receive)
+        record = send.record
+        if record is not None:
+            record.asked(request)
         if verb == "watch":
+            send.is_long = True
             watch = self._dispatcher.watch(user, request)
             asked.is_open = True
             self._metrics.watch_began(self._labels(asked))
@@ -148,9 +192,13 @@ class HttpFace:
         if verb == "list":
             page = await self._dispatcher.list(user, request)
             content = await self._listed(page, found, asked.query, form)
+            if record is not None:
+                record.answered(content)
             return 200, await answering.respond(send, 200, content, asked.manner(form))
         answer = await self._dispatcher.call(user, request)
         content = self._shaped(answer, served, found, asked.query, form)
+        if record is not None:
+            record.answered(content)
         warnings = doubled + answer.warnings
         size = await answering.respond(send, answer.status, content, asked.manner(form), warnings=warnings)
         return answer.status, size

@@ -47,10 +47,17 @@ class _Role:
 
 @dataclass(frozen=True, slots=True)
 class _Binding:
+    name: str
     namespace: str
     role_kind: str
     role_name: str
     subjects: tuple[tuple[str, str], ...]  # ("User" | "Group", name); service accounts by their user name
+
+    def __str__(self) -> str:
+        role = f"{self.role_kind} {go_quote(self.role_name)}"
+        if not self.namespace:
+            return f"ClusterRoleBinding {go_quote(self.name)} of {role}"
+        return f"RoleBinding {go_quote(f'{self.name}/{self.namespace}')} of {role}"
 
 
 @dataclass(slots=True)
@@ -104,6 +111,28 @@ class Rbac:
                 view.decisions.clear()
             found = view.decisions[key] = _decide(view, asked)
         return found if isinstance(found, bool) else asked.name in found
+
+    def explain(self, user: User, attributes: Attributes) -> tuple[bool, str]:
+        """Say whether the user may, and which binding says so, or what stands in the way.
+
+        Looked up anew each time: for the audit log and for reviews, not for every request.
+        """
+        if MASTERS in user.groups:
+            return True, ""
+        if not self.allows(user, attributes):
+            return False, self.trouble(user, attributes.namespace)
+        found = self._index()
+        for subject in (("User", user.name), *(("Group", group) for group in user.groups)):
+            for binding in sorted(found.get(subject, ()), key=lambda each: (each.namespace, each.name)):
+                if binding.namespace in ("", attributes.namespace) and self._grants(binding, attributes):
+                    return True, f"RBAC: allowed by {binding} to {_subject(subject)}"
+        return True, ""
+
+    def _grants(self, binding: _Binding, asked: Attributes) -> bool:
+        owned = self.rules_of(binding.role_kind, binding.role_name, binding.namespace) or ()
+        if asked.path:
+            return not binding.namespace and any(rule.allows_path(asked.verb, asked.path) for rule in owned)
+        return any(rule.allows_kind(asked) and (not rule.names or asked.name in rule.names) for rule in owned)
 
     def rules_for(self, user: User, namespace: str) -> tuple[PolicyRule, ...]:
         """Give every rule that holds for the user in a namespace (or cluster-wide, for the empty one)."""
@@ -206,6 +235,15 @@ class Rbac:
         return tuple(found)
 
 
+def _subject(subject: tuple[str, str]) -> str:
+    kind, name = subject
+    account = name.removeprefix("system:serviceaccount:")
+    if kind == "User" and account != name:
+        namespace, _, account = account.partition(":")
+        return f"ServiceAccount {go_quote(f'{account}/{namespace}')}"
+    return f"{kind} {go_quote(name)}"
+
+
 def forbidden(user: User, attributes: Attributes, reason: str = "") -> ForbiddenError:
     """Make Kubernetes' refusal: who cannot do what, where, and why if there is more to say."""
     asked = attributes
@@ -258,4 +296,5 @@ def _read_binding(obj: Mapping[str, Any]) -> _Binding:
         else:
             subjects.append((kind, name))
     reference = obj.get("roleRef") or {}
-    return _Binding(namespace, str(reference.get("kind")), str(reference.get("name")), tuple(subjects))
+    name = str((obj.get("metadata") or {}).get("name"))
+    return _Binding(name, namespace, str(reference.get("kind")), str(reference.get("name")), tuple(subjects))

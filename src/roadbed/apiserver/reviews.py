@@ -133,11 +133,8 @@ class _AccessAnswers:
         }
 
     def _decide(self, user: User, spec: Mapping[str, Any]) -> Object:
-        attributes = _attributes(spec)
-        if self._rbac.allows(user, attributes):
-            return {"allowed": True}
-        trouble = self._rbac.trouble(user, attributes.namespace)
-        return {"allowed": False, **({"reason": trouble} if trouble else {})}
+        may, reason = self._rbac.explain(user, _attributes(spec))
+        return {"allowed": may, **({"reason": reason} if reason else {})}
 
 
 def user_json(user: User) -> Object:

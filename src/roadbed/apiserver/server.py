@@ -24,6 +24,7 @@ from roadbed.storage import Storage
 from . import bootstrap, builtin, flow
 from .admission import Admission
 from .asgi import Document, HttpFace
+from .audit import Auditor
 from .context import Call, Core
 from .crd import CLEANUP, CrdInstaller
 from .crdstrategy import CrdStrategy
@@ -135,7 +136,11 @@ class ApiServer:
 
     def local(self, user: User) -> LocalTransport:
         """Give the in-process ``Transport`` acting as ``user``: the same admission and authorisation."""
-        return LocalTransport(self._core, self._dispatcher, self._authenticator, user)
+        return LocalTransport(self._core, self._dispatcher, self._authenticator, user, self._http.auditor)
+
+    def audit(self, auditor: Auditor) -> None:
+        """Record requests from now on, those in process by transports that are taken from now on."""
+        self._http.auditor = auditor
 
     def add_reviewer(self, reviewer: Reviewer) -> None:
         """Serve one more review kind; discovery shows it at once."""

@@ -27,7 +27,6 @@ from .policy import Decision, Level, Policy
 Explain = Callable[[User, Attributes], tuple[bool, str]]
 """Says whether a user may, and which binding says so."""
 
-MAX_AGENT = 1_024  # characters of a User-Agent, as Kubernetes
 _STATUS_MEMBERS: Final = ("status", "message", "reason", "details", "code")
 _present: ContextVar[Record | None] = ContextVar("audit_record", default=None)
 

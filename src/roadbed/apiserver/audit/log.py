@@ -41,19 +41,26 @@ class AuditLog:
         self._path = path
         self._rotation = rotation or Rotation()
         self._queue: queue.Queue[bytes | None] = queue.Queue(queued)
-        self.dropped = 0
+        self._refused = 0  # counted by the loop
+        self._lost = 0  # counted by the thread
         self._complained_at = float("-inf")
         self._size_bytes = 0
         self._file = self._open()
         self._thread = threading.Thread(target=self._run, name="audit-log", daemon=True)
         self._thread.start()
 
+    @property
+    def dropped(self) -> int:
+        """How many lines are missing from the file."""
+        return self._refused + self._lost
+
     def write(self, line: bytes) -> None:
         """Queue one line, its newline included; drops and counts it where the queue is full."""
         try:
             self._queue.put_nowait(line)
         except queue.Full:
-            self._drop(1, "its queue is full: the disk is slower than the requests")
+            self._refused += 1
+            self._complain("its queue is full: the disk is slower than the requests")
 
     def close(self) -> None:
         """Write what is queued and end the thread; blocks for as long as that takes."""
@@ -88,7 +95,8 @@ class AuditLog:
                     self._append(line)
                 self._file.flush()
             except OSError as error:
-                self._drop(len(kept), f"it can't be written: {error.strerror}")
+                self._lost += len(kept)
+                self._complain(f"it can't be written: {error.strerror}")
 
     def _append(self, line: bytes) -> None:
         limit = self._rotation.max_size_mb * 1024 * 1024
@@ -99,12 +107,12 @@ class AuditLog:
         self._size_bytes += len(line)
 
     def _rotate(self) -> None:
-        self._file.close()
         moment = datetime.now(UTC)
         stamp = f"{moment:%Y-%m-%dT%H-%M-%S}.{moment.microsecond // 1000:03}"
         aside = self._path.with_name(f"{self._path.stem}-{stamp}{self._path.suffix}")
         self._path.rename(aside)
-        self._file = self._open()
+        full, self._file = self._file, self._open()  # where that fails, the full one goes on
+        full.close()
         backups = sorted(self._path.parent.glob(f"{self._path.stem}-*{self._path.suffix}"), reverse=True)
         most, days = self._rotation.max_backups, self._rotation.max_age_days
         oldest = (moment - timedelta(days=days)).timestamp() if days else 0.0
@@ -112,8 +120,7 @@ class AuditLog:
             if (most and number >= most) or backup.stat().st_mtime < oldest:
                 backup.unlink()
 
-    def _drop(self, count: int, why: str) -> None:
-        self.dropped += count
+    def _complain(self, why: str) -> None:
         now = time.monotonic()
         if now - self._complained_at > COMPLAINT_S:
             self._complained_at = now
