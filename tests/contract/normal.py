@@ -157,7 +157,7 @@ def merged(first: Any, second: Any) -> Any:
 
 def differences(theirs: Any, ours: Any, place: str = "") -> list[tuple[str, Any, Any]]:
     """Give every place where ours is not theirs, with both values; an absent one is ``<absent>``."""
-    if theirs == ours or theirs == VARIES:
+    if theirs in (ours, VARIES):
         return []
     if isinstance(theirs, dict) and isinstance(ours, dict):
         found = []
