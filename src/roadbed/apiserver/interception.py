@@ -14,6 +14,7 @@ from .policies.binding import Policies
 from .policies.evaluation import Evaluation
 from .policies.mutating import MutatingPolicies
 from .policies.validating import ValidatingPolicies
+from .quota import Quotas
 from .webhooks import Caller
 from .webhooks.hooks import Hooks
 from .webhooks.mutating import MutatingWebhooks
@@ -21,8 +22,8 @@ from .webhooks.reviews import Reviewing
 from .webhooks.validating import ValidatingWebhooks
 
 
-def intercept(core: Core, caller: Caller) -> None:
-    """Put every built-in stage into the server's admission chain."""
+def intercept(core: Core, caller: Caller) -> Quotas:
+    """Put every built-in stage into the server's admission chain; gives the one that needs a task."""
     cluster = Cluster(core.registry)
     evaluation = Evaluation(cluster, core.authorizer)
     reviewing = Reviewing(caller, cluster)
@@ -36,6 +37,7 @@ def intercept(core: Core, caller: Caller) -> None:
     mutating = Policies(
         core.registry, core.hub, cluster, ("v1beta1", "mutating"), mutating_policies.read_body
     )
+    quotas = Quotas(core.registry, core.hub)
     core.admission.chain(
         mutators=[
             MutatingPolicies(mutating, evaluation, cluster),
@@ -44,5 +46,7 @@ def intercept(core: Core, caller: Caller) -> None:
         validators=[
             ValidatingPolicies(validating, evaluation),
             ValidatingWebhooks(hooks("validatingwebhookconfigurations"), reviewing, evaluation),
+            quotas,
         ],
     )
+    return quotas

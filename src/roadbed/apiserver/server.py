@@ -1,8 +1,9 @@
 """The API server: Kubernetes API semantics over a ``Storage``, for HTTP clients and in process.
 
 ``app`` makes one, adds reviewers and admitters, starts it, hands ``asgi`` to a ``Listener`` and
-``local(user)`` to every engine. Everything runs on one event loop; the server owns two tasks: one cleans
-up after deleted CustomResourceDefinitions, one expires events. ``stop`` ends both and every watch.
+``local(user)`` to every engine. Everything runs on one event loop; the server owns three tasks: one cleans
+up after deleted CustomResourceDefinitions, one expires events, one writes the status of quotas. ``stop`` ends them
+and every watch.
 """
 
 from __future__ import annotations
@@ -98,7 +99,7 @@ class ApiServer:
         self._definitions = CrdStrategy(self._installer.names, self._core.now)
         for definition in builtin.definitions(self._definitions):
             self._registry.install(definition)
-        intercept(self._core, self._webhooks)
+        self._quotas = intercept(self._core, self._webhooks)
 
     async def start(self) -> None:
         """Load what is stored, install CRDs, namespaces and roles; requests are served afterwards."""
@@ -116,6 +117,7 @@ class ApiServer:
         self._tasks = [
             asyncio.create_task(cleaning, name="crd-cleaner"),
             asyncio.create_task(expiring, name="event-expiry"),
+            asyncio.create_task(self._quotas.run(system), name="quota-status"),
         ]
 
     async def stop(self) -> None:
