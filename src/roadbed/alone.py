@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from roadbed.apimachinery.request import User
-from roadbed.apiserver import Access, ApiServer, KeyFileError, Listener, givenfiles
+from roadbed.apiserver import Access, ApiServer, KeyFileError, Listener, audit, givenfiles
 from roadbed.apiserver.serviceaccounts import Keys
 from roadbed.interfaces.cli import PlatformError
 from roadbed.interfaces.cli.server import ServerOptions
@@ -46,7 +46,7 @@ class Server:
         started = time.perf_counter()
         try:
             port = await self._start()
-        except (StorageError, KeyFileError) as error:
+        except (StorageError, KeyFileError, audit.PolicyError) as error:
             await self.stop()
             raise PlatformError(str(error)) from error
         except BaseException:
@@ -86,6 +86,19 @@ class Server:
             access.accounts.issuer = options.service_account_issuer
             access.accounts.audiences = (options.service_account_issuer,)
         access.join(server)
+        rotation = audit.Rotation(
+            options.audit_log_maxsize, options.audit_log_maxbackup, options.audit_log_maxage
+        )
+        auditor = audit.open_auditor(
+            options.audit_policy_file,
+            options.audit_log_path,
+            rotation,
+            clock=_now,
+            explain=access.authorizer.explain,
+        )
+        if auditor is not None:
+            self._stack.callback(auditor.log.close)
+            server.audit(auditor)
         await server.start()
         self._stack.push_async_callback(server.stop)
         if options.has_controllers:

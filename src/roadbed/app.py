@@ -22,7 +22,7 @@ from starlette.types import Receive, Scope, Send
 from roadbed import __version__
 from roadbed.apimachinery.request import User
 from roadbed.apis import load_crds
-from roadbed.apiserver import ADMINS, Access, ApiServer, KeyFileError, Listener, read_or_make
+from roadbed.apiserver import ADMINS, Access, ApiServer, KeyFileError, Listener, audit, read_or_make
 from roadbed.client import Client, Login, write_kubeconfig
 from roadbed.controller import Manager, Recorder, SystemClock
 from roadbed.demo import BANNER, Demo
@@ -70,7 +70,7 @@ class Platform:
         try:
             async with asyncio.timeout(START_TIMEOUT_S):
                 addresses = await self._start()
-        except (StorageError, KeyFileError) as error:
+        except (StorageError, KeyFileError, audit.PolicyError) as error:
             await self.stop()
             raise PlatformError(str(error)) from error
         except TimeoutError as error:
@@ -157,12 +157,28 @@ class Platform:
             clock=self._clock.now,
         )
         access.join(server)
+        self._audit(server, access)
         self._unready["engines"] = "controllers are starting"
         server.add_readiness("engines", lambda: self._unready.get("engines", ""))
         await server.start()
         self._stack.push_async_callback(server.stop)
         self._server = server
         return server
+
+    def _audit(self, server: ApiServer, access: Access) -> None:
+        settings = self._settings
+        auditor = audit.open_auditor(
+            settings.audit_policy_file,
+            settings.audit_log_path,
+            audit.Rotation(
+                settings.audit_log_maxsize, settings.audit_log_maxbackup, settings.audit_log_maxage
+            ),
+            clock=self._clock.now,
+            explain=access.authorizer.explain,
+        )
+        if auditor is not None:
+            self._stack.callback(auditor.log.close)
+            server.audit(auditor)
 
     async def _open_demo(self, folder: Path) -> Demo | None:
         if not self._settings.demo:

@@ -13,7 +13,8 @@ class Settings:
 
     ``data_dir`` holds the store, keys and the kubeconfig; with ``in_memory`` only the kubeconfig is written
     there and everything else is gone when the process ends. Port 0 takes a free one. ``demo`` brings the
-    reference platform, its demonstration organisation and the sandbox cloud.
+    reference platform, its demonstration organisation and the sandbox cloud. Requests are audited where a policy and
+    a path are named; a full log has ``maxsize`` megabytes, ``maxbackup`` of them stay for ``maxage`` days, 0 is no bound.
     """
 
     data_dir: Path
@@ -22,6 +23,11 @@ class Settings:
     portal_port: int = 0
     demo: bool = False
     in_memory: bool = False
+    audit_policy_file: Path | None = None
+    audit_log_path: Path | None = None
+    audit_log_maxsize: int = 100
+    audit_log_maxbackup: int = 0
+    audit_log_maxage: int = 0
 
     @property
     def is_loopback(self) -> bool:

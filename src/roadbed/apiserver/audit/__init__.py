@@ -6,6 +6,7 @@ is never decided here: a log that can't be written is counted and said, and hold
 
 from .auditor import Auditor, Heard, Record, annotate, work_on
 from .log import AuditLog, Rotation
+from .opening import open_auditor
 from .policy import Policy, PolicyError
 
 __all__ = [
@@ -17,5 +18,6 @@ __all__ = [
     "Record",
     "Rotation",
     "annotate",
+    "open_auditor",
     "work_on",
 ]

@@ -20,6 +20,17 @@ class PlatformError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class AuditOptions:
+    """Where audit events go, by which policy, and how much of them stays; 0 is no bound."""
+
+    policy_file: Path | None = None
+    log_path: Path | None = None
+    log_maxsize: int = 100
+    log_maxbackup: int = 0
+    log_maxage: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class UpOptions:
     """What ``roadbed up`` was asked for; see its ``--help``."""
 
@@ -29,6 +40,7 @@ class UpOptions:
     portal_port: int
     demo: bool
     in_memory: bool
+    audit: AuditOptions
 
 
 @dataclass(frozen=True, slots=True)

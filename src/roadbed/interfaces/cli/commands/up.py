@@ -18,7 +18,7 @@ import typer
 
 from roadbed.interfaces.cli.invocation import Invocation
 from roadbed.interfaces.cli.localplatform import write_addresses
-from roadbed.interfaces.cli.platform import Addresses, Platform, UpOptions
+from roadbed.interfaces.cli.platform import Addresses, AuditOptions, Platform, UpOptions
 
 
 def register(app: typer.Typer) -> None:
@@ -44,6 +44,22 @@ def up(
     in_memory: Annotated[
         bool, typer.Option("--in-memory", help="Keep everything but the kubeconfig in memory.")
     ] = False,
+    audit_policy_file: Annotated[
+        Path | None,
+        typer.Option(help="What the audit log keeps of which request: an audit.k8s.io/v1 Policy."),
+    ] = None,
+    audit_log_path: Annotated[
+        Path | None, typer.Option(help="Write audit events there, a line each; - is standard output.")
+    ] = None,
+    audit_log_maxsize: Annotated[
+        int, typer.Option(min=0, help="Megabytes of a full audit log; 0 is no bound.")
+    ] = 100,
+    audit_log_maxbackup: Annotated[
+        int, typer.Option(min=0, help="How many full audit logs stay; 0 is no bound.")
+    ] = 0,
+    audit_log_maxage: Annotated[
+        int, typer.Option(min=0, help="Days that full audit logs stay; 0 is no bound.")
+    ] = 0,
     verbose: Annotated[
         int, typer.Option("--verbose", "-v", count=True, help="Log what changes (-v), and everything (-vv).")
     ] = 0,
@@ -64,6 +80,9 @@ def up(
         portal_port=portal_port,
         demo=demo,
         in_memory=in_memory,
+        audit=AuditOptions(
+            audit_policy_file, audit_log_path, audit_log_maxsize, audit_log_maxbackup, audit_log_maxage
+        ),
     )
     import uvloop
 

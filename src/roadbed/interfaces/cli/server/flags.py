@@ -35,6 +35,11 @@ class ServerOptions:
     service_account_issuer: str = ""
     service_account_key_file: Path | None = None
     service_account_signing_key_file: Path | None = None
+    audit_policy_file: Path | None = None
+    audit_log_path: Path | None = None
+    audit_log_maxsize: int = 100
+    audit_log_maxbackup: int = 0
+    audit_log_maxage: int = 0
     data_dir: Path | None = None
     kubeconfig: Path | None = None
     has_controllers: bool = False
@@ -69,6 +74,11 @@ _FLAGS = (
     _Flag("service-account-key-file", "file", "The key that verifies service account tokens."),
     _Flag("service-account-signing-key-file", "file", "The key that signs them."),
     _Flag("authorization-mode", "modes", "RBAC, or Node,RBAC: there are no nodes. (default RBAC)"),
+    _Flag("audit-policy-file", "file", "What is kept of which request (audit.k8s.io/v1 Policy)."),
+    _Flag("audit-log-path", "file", "Where audit events are written, a line each; - is standard output."),
+    _Flag("audit-log-maxsize", "int", "Megabytes of a full audit log; 0 is no bound. (default 100)"),
+    _Flag("audit-log-maxbackup", "int", "How many full audit logs stay; 0 is no bound. (default 0)"),
+    _Flag("audit-log-maxage", "int", "Days that full audit logs stay; 0 is no bound. (default 0)"),
     _Flag("data-dir", "folder", "Roadbed's own: keep everything there instead of in memory."),
     _Flag("write-kubeconfig", "file", "Roadbed's own: where the administrator's kubeconfig is written."),
     _Flag("controllers", "", "Roadbed's own: also collect garbage and delete namespaces.", is_switch=True),
@@ -90,6 +100,8 @@ _PATHS = {
     "token-auth-file": "token_auth_file",
     "service-account-key-file": "service_account_key_file",
     "service-account-signing-key-file": "service_account_signing_key_file",
+    "audit-policy-file": "audit_policy_file",
+    "audit-log-path": "audit_log_path",
     "data-dir": "data_dir",
     "write-kubeconfig": "kubeconfig",
 }
@@ -130,6 +142,10 @@ def parse(words: Sequence[str]) -> ServerOptions:
         values["secure_port"] = _number("secure-port", given["secure-port"], most=65_535)
     if "service-account-issuer" in given:
         values["service_account_issuer"] = given["service-account-issuer"]
+    for word in ("maxsize", "maxbackup", "maxage"):
+        if f"audit-log-{word}" in given:
+            number = _number(f"audit-log-{word}", given[f"audit-log-{word}"], most=1_000_000)
+            values[f"audit_log_{word}"] = number
     if "controllers" in given:
         values["has_controllers"] = _truth("controllers", given["controllers"])
     level = _number("v", given.get("v", "0"), most=10)
