@@ -17,7 +17,7 @@ import orjson
 
 from roadbed.apimachinery.errors import ApiError
 
-from . import negotiation, yamlwrite
+from . import negotiation, protobufwrite, yamlwrite
 from .negotiation import Form
 
 Send = Callable[[dict[str, Any]], Awaitable[None]]
@@ -90,7 +90,8 @@ async def refuse(send: Send, error: ApiError, manner: Manner = PLAIN) -> int:
         extra.append((b"retry-after", str(error.retry_after_s).encode()))
     if error.code == 401:
         extra.append((b"www-authenticate", b'Bearer realm="roadbed"'))
-    return await respond(send, error.code, orjson.dumps(error.to_status()), manner, extra=extra)
+    body = orjson.dumps(error.to_status())
+    return await respond(send, error.code, body, manner, warnings=error.warnings, extra=extra)
 
 
 async def written(body: bytes, manner: Manner) -> bytes:
@@ -110,8 +111,6 @@ def _written(body: bytes, manner: Manner) -> bytes:
     if manner.form.encoding == "yaml":
         return yamlwrite.dump(orjson.loads(body))
     if manner.form.encoding == "protobuf":
-        from . import protobufwrite  # on first use: descriptors are 20 ms
-
         return protobufwrite.encode(body)
     return orjson.dumps(orjson.loads(body), option=orjson.OPT_INDENT_2)
 

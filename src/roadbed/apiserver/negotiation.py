@@ -85,16 +85,7 @@ def form_of(accept: str, *, is_watch: bool = False, is_custom: bool = False) -> 
     found = [form for form in _forms(accept, is_custom=is_custom) if form is not None]
     if not found:
         raise _none_of(supported)
-    _, form = found[0]
-    if form.encoding == "protobuf":
-        form = next(
-            (
-                other
-                for weight, other in found
-                if other.encoding == "json" and other.shape == form.shape and weight >= found[0][0]
-            ),
-            form,
-        )
+    form = _best(found)
     if is_watch and form.encoding == "yaml":
         raise _none_of(STREAMED)
     return PLAIN if form == PLAIN else form
@@ -124,13 +115,13 @@ def document_form(accept: str, *, is_discovery_root: bool = False, has_protobuf:
     raise _none_of(supported)
 
 
+@lru_cache(maxsize=256)
 def status_form(accept: str) -> Form:
     """Give the form for a Status that refuses: what was asked for, or indented JSON where that can't be had."""
-    try:
-        form = form_of(accept, is_custom=True)
-    except NotAcceptableError:
-        return PRETTY
-    return PRETTY if form.shape else form
+    if not accept or accept == JSON:
+        return PLAIN
+    found = [form for form in _forms(accept, is_custom=False) if form is not None and not form[1].shape]
+    return _best(found) if found else PRETTY
 
 
 def wants_pretty(form: Form, query: Mapping[str, str], agent: str) -> bool:
@@ -171,6 +162,19 @@ def _forms(accept: str, *, is_custom: bool) -> Iterator[tuple[float, Form] | Non
             if clause.fits(media_type):
                 form = _object(clause, encoding, is_custom=is_custom)
                 yield None if form is None else (clause.weight, form)
+
+
+def _best(found: list[tuple[float, Form]]) -> Form:
+    """Give the first form, but JSON before protobuf where both are as welcome."""
+    weight, form = found[0]
+    if form.encoding != "protobuf":
+        return form
+    as_welcome = (
+        other
+        for each, other in found
+        if other.encoding == "json" and other.shape == form.shape and each >= weight
+    )
+    return next(as_welcome, form)
 
 
 def _object(clause: _Clause, encoding: Encoding, *, is_custom: bool) -> Form | None:

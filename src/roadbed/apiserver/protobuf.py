@@ -1,7 +1,7 @@
 """Reading ``application/vnd.kubernetes.protobuf`` request bodies into plain objects.
 
 kubectl and the typed Go clients send built-in kinds this way; ``asgi`` calls ``decode`` for bodies of that
-media type and goes on as if JSON had come. Answers are never written in it: JSON always is accepted. The
+media type and goes on as if JSON had come. ``protobufwrite`` is the way back, for the few who take no JSON. The
 messages are those of Kubernetes' own descriptors (``roadbed.apis.kubernetes``), loaded at the first such body;
 how each looks in JSON is compiled once a message. Pure otherwise: no state, nothing waits.
 
@@ -11,7 +11,7 @@ Source: k8s.io/apimachinery/pkg/runtime/serializer/protobuf and the Go types' ow
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
@@ -27,7 +27,7 @@ from .messages import message_class
 
 MEDIA_TYPE = "application/vnd.kubernetes.protobuf"
 
-_MAGIC = b"k8s\x00"
+MAGIC = b"k8s\x00"
 _META = "k8s.io.apimachinery.pkg.apis.meta.v1"
 _APIEXTENSIONS = "k8s.io.apiextensions_apiserver.pkg.apis.apiextensions"
 _UNKNOWN = "k8s.io.apimachinery.pkg.runtime.Unknown"
@@ -49,10 +49,10 @@ def decode(body: bytes) -> Object:
     """
     from google.protobuf.message import DecodeError  # on first use, see messages
 
-    if not body.startswith(_MAGIC):
+    if not body.startswith(MAGIC):
         raise BadRequestError("cannot read the body as protobuf: it does not start with the prefix k8s\\x00")
     try:
-        return _decode(body[len(_MAGIC) :])
+        return _decode(body[len(MAGIC) :])
     except DecodeError as error:
         raise BadRequestError("cannot read the body as protobuf: it is damaged; send JSON instead") from error
     except (ValueError, OverflowError, RecursionError) as error:
@@ -66,7 +66,7 @@ def _decode(body: bytes) -> Object:
     if unknown.contentEncoding or unknown.contentType not in ("", MEDIA_TYPE):
         raise ValueError("its content type or encoding is not the plain one")
     api_version, kind = _text(unknown.typeMeta.apiVersion), _text(unknown.typeMeta.kind)
-    name = _message_name(GVK.parse(api_version, kind))
+    name = message_name(GVK.parse(api_version, kind))
     obj = _plan(name).to_json(message_class(name).FromString(unknown.raw))
     return {"apiVersion": api_version, "kind": kind, **obj}
 
@@ -77,7 +77,12 @@ def _reason(error: Exception) -> str:
     return str(error) or "it is damaged"
 
 
-def _message_name(gvk: GVK) -> str:
+def message_name(gvk: GVK) -> str:
+    """Give the full name of a kind's message.
+
+    Raises:
+        BadRequestError: only built-in kinds have one.
+    """
     if gvk.kind in _META_KINDS:
         return f"{_META}.{gvk.kind}"
     definition = load().definition_name(gvk)
@@ -93,15 +98,11 @@ class _Plan:
     """How one message becomes JSON: its fields by number, compiled on first use (messages may recurse)."""
 
     def __init__(self, descriptor: Any) -> None:
-        facts = load().messages.get(descriptor.full_name, {})
-        self._is_list = facts == "list"
-        self._fields: dict[int, tuple[str, str, Convert]] = {}
-        for field in descriptor.fields:
-            known = {} if self._is_list else facts
-            # Two types are aliases, or tagged without a name, and so unknown; what they mean is the rule anyhow.
-            inlined = ["", "i"] if field.name == "ephemeralContainerCommon" else [field.name, "o"]
-            json_name, letters = known.get(field.name, inlined)
-            self._fields[field.number] = (json_name, letters, _converter(field))
+        self._is_list = is_list(descriptor)
+        self._fields: dict[int, tuple[str, str, Convert]] = {
+            field.number: (json_name, letters, _converter(field))
+            for field, json_name, letters in facts_of(descriptor)
+        }
 
     def to_json(self, message: Any) -> Any:
         """Give the JSON value; members that Go would leave out are left out."""
@@ -116,6 +117,22 @@ class _Plan:
             elif "p" in letters or "o" not in letters or converted or isinstance(converted, dict):
                 found[name] = converted
         return found.get("items", []) if self._is_list else found
+
+
+def is_list(descriptor: Any) -> bool:
+    """Say whether a message is a bare list in JSON."""
+    return load().messages.get(descriptor.full_name) == "list"
+
+
+def facts_of(descriptor: Any) -> Iterator[tuple[Any, str, str]]:
+    """Give each field of a message with its JSON name, and letters: ``i`` inline, ``o`` omit empty, ``p`` pointer."""
+    found = load().messages.get(descriptor.full_name, {})
+    known = {} if found == "list" else found
+    for field in descriptor.fields:
+        # Two types are aliases, or tagged without a name, and so unknown; what they mean is the rule anyhow.
+        inlined = ["", "i"] if field.name == "ephemeralContainerCommon" else [field.name, "o"]
+        json_name, letters = known.get(field.name, inlined)
+        yield field, json_name, letters
 
 
 @cache
@@ -226,7 +243,7 @@ def _raw(value: Any) -> Any:
     content = value.raw if "raw" in value.DESCRIPTOR.fields_by_name else value.Raw
     if not content:
         return _ABSENT
-    if content.startswith(_MAGIC):
+    if content.startswith(MAGIC):
         return decode(content)
     return orjson.loads(content)
 

@@ -11,11 +11,11 @@ import orjson
 
 from roadbed.apimachinery.errors import ApiError
 
-from . import table
+from . import protobufwrite, table
 from .bodies import Receive
 from .context import Core
 from .handlers.watch import Watch
-from .negotiation import Form
+from .negotiation import PLAIN, Form
 from .watchcache import Signal
 
 Send = Callable[[dict[str, Any]], Awaitable[None]]
@@ -23,18 +23,18 @@ SEND_S = 30.0  # between two looks; a client that took nothing from one to the n
 PIECE_BYTES = (
     32 * 1024
 )  # sent at once; a thousand watchers that read slowly hold a thousand of these, no more
-_START = {
-    "type": "http.response.start",
-    "status": 200,
-    "headers": [(b"content-type", b"application/json"), (b"cache-control", b"no-cache, private")],
-}
+_NO_CACHE = (b"cache-control", b"no-cache, private")
+_START, _START_PROTOBUF = (
+    {"type": "http.response.start", "status": 200, "headers": [(b"content-type", media_type), _NO_CACHE]}
+    for media_type in (b"application/json", b"application/vnd.kubernetes.protobuf;stream=watch")
+)
 
 
 async def stream(watch: Watch, form: Form, core: Core, receive: Receive, send: Send) -> None:
     """Send a watch's events; an error in its course is sent as an ERROR event with its Status."""
     try:
         shape = _Shape(watch, form, core)
-        await send(_START)
+        await send(_START_PROTOBUF if form.encoding == "protobuf" else _START)
         gone = asyncio.create_task(_until_gone(receive, watch), name="watch-disconnect")
         try:
             await _send_all(watch, shape, send)
@@ -62,7 +62,7 @@ async def _send_all(watch: Watch, shape: _Shape, send: Send) -> None:
     except TimeoutError:
         return  # nobody reads; the connection is as good as gone
     except ApiError as error:
-        line = orjson.dumps({"type": "ERROR", "object": error.to_status()}) + b"\n"
+        line = shape.line("ERROR", orjson.dumps(error.to_status()))
         await send({"type": "http.response.body", "body": line, "more_body": True})
 
 
@@ -121,10 +121,10 @@ class _Shape:
     def signals(self, batch: Sequence[Signal]) -> Iterable[bytes]:
         """Give a batch in pieces: what a slow client has not taken yet stays in lines that all watchers share."""
         self._metrics.watch_events(self._labels, len(batch))
-        if not self._form.shape:
+        if self._form is PLAIN or (not self._form.shape and self._form.encoding == "json"):
             lines: Iterable[bytes] = (signal.line for signal in batch)
         else:
-            lines = (self._line(signal.type, self._object(signal.entry.value)) for signal in batch)
+            lines = (self.line(signal.type, self._object(signal.entry.value)) for signal in batch)
         return (next(iter(lines)),) if len(batch) == 1 else _pieces(lines)
 
     def bookmark(self, value: bytes) -> bytes:
@@ -140,9 +140,11 @@ class _Shape:
             )
         elif self._form.shape:
             value = table.partial(value, version=self._form.version)
-        return self._line("BOOKMARK", value)
+        return self.line("BOOKMARK", value)
 
     def _object(self, value: bytes) -> bytes:
+        if not self._form.shape:
+            return value
         if self._form.shape != "Table":
             return table.partial(value, version=self._form.version)
         headed, self._is_headed = self._is_headed, False
@@ -157,6 +159,8 @@ class _Shape:
             version=self._form.version,
         )
 
-    @staticmethod
-    def _line(type_: str, value: bytes) -> bytes:
+    def line(self, type_: str, value: bytes) -> bytes:
+        """Give one event as it is sent."""
+        if self._form.encoding == "protobuf":
+            return protobufwrite.event(type_, value)
         return b'{"type":"%b","object":%b}\n' % (type_.encode(), value)
