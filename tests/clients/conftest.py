@@ -1,0 +1,46 @@
+"""The API server alone, in a process of its own, for client programs that know nothing of it."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+STOP_TIMEOUT_S = 20
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.acceptance)
+            item.add_marker(pytest.mark.timeout(120))
+
+
+@pytest.fixture(scope="session")
+def kubeconfig(tmp_path_factory):
+    """The administrator's kubeconfig of a server that runs the core controllers."""
+    path = tmp_path_factory.mktemp("apiserver") / "kubeconfig"
+    command = [sys.executable, "-m", "roadbed", "apiserver", "--secure-port=0", "--controllers"]
+    process = subprocess.Popen(
+        [*command, f"--write-kubeconfig={path}"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    with process.stdout as output:
+        said = output.readline()
+        assert "is ready at https://" in said, said + output.read()
+        yield path
+        process.terminate()
+        assert process.wait(STOP_TIMEOUT_S) == 0, output.read()
+
+
+@pytest.fixture(scope="session")
+def go():
+    """The Go command."""
+    found = shutil.which("go")
+    if found is None:
+        if os.environ.get("ROADBED_NEEDS_GO") == "true":
+            pytest.fail("go is missing, and ROADBED_NEEDS_GO says that it has to be here")
+        pytest.skip("the programs are written in Go, and there is none here")
+    return found
