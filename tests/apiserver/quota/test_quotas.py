@@ -122,7 +122,7 @@ async def test_services_and_claims_are_measured_by_what_they_say(api: Any) -> No
         "gold.storageclass.storage.k8s.io/requests.storage": "1Gi",
     }
     await limit(api, hard=hard)
-    spec: dict[str, Any] = {"type": "NodePort", "ports": [{"port": 1}, {"port": 2, "name": "b"}]}
+    spec: dict[str, Any] = {"type": "NodePort", "ports": [{"port": 1, "name": "a"}, {"port": 2, "name": "b"}]}
     body = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "s"}, "spec": spec}
     with pytest.raises(
         ForbiddenError, match=r"requested: services\.nodeports=2, used: services\.nodeports=0"

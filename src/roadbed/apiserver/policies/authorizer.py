@@ -67,16 +67,8 @@ def extension() -> Any:
             method("reason", text, [], lambda each: str(_decision(each)["reason"])),
             method("errored", truth, [], lambda each: bool(_decision(each)["error"])),
             method("error", text, [], lambda each: str(_decision(each)["error"])),
-            cel.FunctionDecl(
-                "jsonpatch.escapeKey", [cel.Overload("k8s_jsonpatch_escape", text, [text], False, _escaped)]
-            ),
         ],
     )
-
-
-def _escaped(key: str) -> str:
-    """Give a key as JSON pointers have it; this one is for mutating policies."""
-    return key.replace("~", "~0").replace("/", "~1")
 
 
 def _with(each: Mapping[str, str], **attributes: str) -> dict[str, str]:
