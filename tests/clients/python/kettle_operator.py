@@ -15,8 +15,9 @@ def settings(settings: kopf.OperatorSettings, **_):
 
 
 @kopf.on.create(GROUP, "v1", "kettles")
-def filled(spec, name, **_):
+def filled(body, spec, name, **_):
     if spec["litres"] > 3:
+        kopf.warn(body, reason="Heavy", message="too heavy to lift")
         raise kopf.PermanentError("too heavy")
     return {"filled": spec["litres"], "name": name}
 
