@@ -29,7 +29,7 @@ _GIVEN = ("uid", "resourceVersion", "creationTimestamp", "deletionTimestamp", "s
 _AGE = re.compile(r"(\d+[ydhms])+")
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 _UID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
-_ALLOCATED = re.compile(r"10\.0\.0\.(?!77\b|78\b)\d+")
+_ALLOCATED = re.compile(r"10\.0\.(?!0\.77\b|0\.78\b|0\.0\b)\d+\.\d+")
 _PORT = re.compile(r"\b3[0-2]\d{3}\b")
 _FIXED_PORTS = ("30123", "30124", "30200")
 
@@ -98,6 +98,7 @@ def _comparable(value: Any, name: str = "") -> Any:
     """Give an answer without what differs between any two runs."""
     if isinstance(value, dict):
         kept = {key: _comparable(each, key) for key, each in value.items()}
+        kept.pop("lastPhaseTransitionTime", None)
         if name == "metadata":
             kept = {key: each for key, each in kept.items() if key not in _GIVEN}
         if "fieldsV1" in kept:
@@ -106,6 +107,8 @@ def _comparable(value: Any, name: str = "") -> Any:
     if isinstance(value, list):
         return [_comparable(each, name) for each in value]
     if isinstance(value, str):
+        if "\n@@ " in value:  # a difference of Go structs, which is theirs alone
+            value = value.partition("\n@@ ")[0]
         return _ALLOCATED.sub("<allocated>", _UID.sub("<uid>", value))
     if name in ("nodePort", "healthCheckNodePort") and str(value) not in _FIXED_PORTS:
         return "<port>"

@@ -67,8 +67,11 @@ def _compiled(resource: Resource) -> Compiled:
     return Compiled(schema, None, Structure.of(schema.root, builtin=True))
 
 
-def definitions(crds: CrdStrategy) -> Iterable[Definition]:
-    """Give one definition for each stored built-in kind; ``crds`` holds the rules of definitions."""
+def definitions(crds: CrdStrategy, services: kinds.Services) -> Iterable[Definition]:
+    """Give one definition for each stored built-in kind; ``crds`` holds the rules of definitions.
+
+    ``services`` gives every stored service, for those that allocate.
+    """
     strategies = {**_STRATEGIES, apiextensions.CUSTOMRESOURCEDEFINITIONS: crds}
     for resource in kubernetes.SERVED:
         if "list" not in resource.verbs:
@@ -76,7 +79,7 @@ def definitions(crds: CrdStrategy) -> Iterable[Definition]:
         to_storage, from_storage = _CONVERTED.get(resource, (None, None))
         yield Definition(
             resource=resource,
-            strategy=strategies.get(resource) or kinds.strategy_of(resource),
+            strategy=strategies.get(resource) or kinds.strategy_of(resource, services),
             compile=partial(_compiled, resource),
             settle=partial(kinds.settle_of, resource),
             columns=kinds.columns_of(resource),

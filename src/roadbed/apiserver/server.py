@@ -31,7 +31,7 @@ from .crd import CLEANUP, CrdInstaller
 from .crdstrategy import CrdStrategy
 from .dispatch import Dispatcher, Poster
 from .encryption import SealError
-from .expiry import sweep_forever
+from .expiry import LIFE_S, sweep_forever
 from .flow import FlowControl
 from .handlers.delete import delete_collection
 from .interception import intercept
@@ -53,7 +53,8 @@ class ApiServer:
     """Serves every built-in kind and every CustomResourceDefinition.
 
     ``crds`` are installed at start (created, or updated where they differ). ``clock`` gives aware UTC;
-    ``webhooks`` asks admission and conversion webhooks, and is closed with the server.
+    ``webhooks`` asks admission and conversion webhooks, and is closed with the server. Events are kept for
+    ``event_life_s`` after they were last written, 0 for ever.
     """
 
     def __init__(
@@ -66,8 +67,10 @@ class ApiServer:
         crds: Iterable[Object] = (),
         clock: Clock,
         webhooks: Caller | None = None,
+        event_life_s: float = LIFE_S,
     ) -> None:
         self._webhooks = webhooks or Caller()
+        self._event_life_s = event_life_s
         self._hub = Hub(storage)
         self._registry = Registry(self._hub, lambda value, key: _opened(sealer, value, key))
         metrics = Metrics()
@@ -97,7 +100,7 @@ class ApiServer:
         self._flow = FlowControl(storage)
         self._http = HttpFace(self._core, self._dispatcher, authenticator, openapi, self._checks, self._flow)
         self._definitions = CrdStrategy(self._installer.names, self._core.now)
-        for definition in builtin.definitions(self._definitions):
+        for definition in builtin.definitions(self._definitions, self._services):
             self._registry.install(definition)
         self._quotas = intercept(self._core, self._webhooks)
 
@@ -113,7 +116,7 @@ class ApiServer:
         with self._definitions.trusting():  # nothing but our own is served before the start ends
             await asyncio.gather(*(self._ensure(system, crd, updates=True) for crd in self._crds))
         cleaning = self._installer.clean(self._delete_all, self._release, self._rewrite)
-        expiring = sweep_forever(self._core, system)
+        expiring = sweep_forever(self._core, system, self._event_life_s)
         self._tasks = [
             asyncio.create_task(cleaning, name="crd-cleaner"),
             asyncio.create_task(expiring, name="event-expiry"),
@@ -178,6 +181,10 @@ class ApiServer:
                 is_loaded = served.is_loaded
                 found[name] = len(served.cache if is_loaded else self._hub.storage.scan(served.home))
         return found
+
+    def _services(self) -> Iterable[Object]:
+        served = self._registry.get("", "v1", "services")
+        return (orjson.loads(entry.value) for entry in served.cache.entries(""))
 
     async def _delete_all(self, served: Served) -> None:
         request = ApiRequest.on("deletecollection", served.resource)

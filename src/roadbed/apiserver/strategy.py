@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from roadbed.apimachinery.causes import forbidden, invalid_value
+from roadbed.apimachinery.causes import forbidden, invalid_value, required
 from roadbed.apimachinery.errors import Cause
 from roadbed.apimachinery.names import (
     NameRule,
@@ -126,10 +126,33 @@ class SecretStrategy(Strategy):
             except (binascii.Error, ValueError, TypeError):
                 # The value itself never appears in a message.
                 causes.append(Cause("FieldValueInvalid", "Invalid value: must be base64", f"data[{key}]"))
+        causes.extend(_missing_keys(obj))
         if old is not None and obj.get("type") != old.get("type"):
             causes.append(invalid_value("type", obj.get("type"), "field is immutable"))
         causes.extend(_immutable(obj, old, ("data",)))
         return causes
+
+
+# What a secret of a type must hold, whatever else it holds.
+_TYPED_KEYS = {
+    "kubernetes.io/tls": ("tls.crt", "tls.key"),
+    "kubernetes.io/dockercfg": (".dockercfg",),
+    "kubernetes.io/dockerconfigjson": (".dockerconfigjson",),
+    "kubernetes.io/ssh-auth": ("ssh-privatekey",),
+}
+
+
+def _missing_keys(obj: Object) -> list[Cause]:
+    found = obj.get("data") or {}
+    wanted = _TYPED_KEYS.get(str(obj.get("type")), ())
+    causes = [required(f"data[{key}]") for key in wanted if key not in found]
+    if obj.get("type") == "kubernetes.io/basic-auth" and not {"username", "password"} & set(found):
+        causes = [required("data[username]"), required("data[password]")]
+    if obj.get("type") == "kubernetes.io/service-account-token":
+        annotations = obj["metadata"].get("annotations") or {}
+        if not annotations.get("kubernetes.io/service-account.name"):
+            causes = [required("metadata.annotations[kubernetes.io/service-account.name]")]
+    return causes
 
 
 class NamespaceStrategy(Strategy):

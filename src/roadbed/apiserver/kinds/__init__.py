@@ -5,8 +5,9 @@ kinds; no storage, no requests. ``builtin`` puts them together into definitions;
 """
 
 from . import autoscaling
+from .allocation import Services
 from .columns import columns_of
 from .facts import SCALES, strategy_of
 from .shapes import settle_of
 
-__all__ = ["SCALES", "autoscaling", "columns_of", "settle_of", "strategy_of"]
+__all__ = ["SCALES", "Services", "autoscaling", "columns_of", "settle_of", "strategy_of"]

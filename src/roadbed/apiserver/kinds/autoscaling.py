@@ -52,6 +52,8 @@ def to_storage(obj: Object) -> Object:
     if measured is not None:
         statuses.insert(0, _cpu("current", {"averageUtilization": measured}))
     status["currentMetrics"] = statuses or None
+    if not status.get("currentReplicas"):
+        status.pop("currentReplicas", None)
     if conditions:
         status["conditions"] = conditions
     _annotate(metadata, annotations)

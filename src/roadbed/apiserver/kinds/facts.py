@@ -20,6 +20,7 @@ from roadbed.apiserver.registry import Scale
 from roadbed.apiserver.strategy import FieldPaths, RoleStrategy, Strategy
 
 from . import lives
+from .allocation import Allocator, Services
 from .judging import JUDGES
 from .shapes import empty_status
 
@@ -111,21 +112,20 @@ _ADMISSION = (
 )
 FACTS: dict[tuple[str, str], Facts] = {
     ("", "pods"): Facts(generation=True, fields=_POD_FIELDS, prepare=lives.pod),
-    ("", "nodes"): Facts(fields=_paths("spec.unschedulable")),
+    ("", "nodes"): Facts(fields=_paths("spec.unschedulable"), prepare=lives.node),
     ("", "replicationcontrollers"): _REPLICAS,
     ("", "podtemplates"): _WITH_GENERATION,
     ("", "services"): Facts(
         creates=True,
         fields=_paths("spec.clusterIP", "spec.type"),
         name_rule=dns1035_label_errors,
-        prepare=lives.service,
     ),
     ("", "endpoints"): Facts(creates=True),
     ("", "limitranges"): Facts(creates=True),
     ("", "persistentvolumes"): Facts(prepare=lives.pending),
     ("", "persistentvolumeclaims"): Facts(prepare=lives.pending),
     ("apps", "deployments"): _WITH_GENERATION,
-    ("apps", "daemonsets"): _WITH_GENERATION,
+    ("apps", "daemonsets"): Facts(generation=True, prepare=lives.daemon_set),
     ("apps", "statefulsets"): _WITH_GENERATION,
     ("apps", "replicasets"): _REPLICAS,
     ("batch", "jobs"): Facts(generation=True, fields=_paths("status.successful"), prepare=lives.job),
@@ -134,7 +134,7 @@ FACTS: dict[tuple[str, str], Facts] = {
     ("networking.k8s.io", "ingressclasses"): _WITH_GENERATION,
     ("networking.k8s.io", "networkpolicies"): _WITH_GENERATION,
     ("policy", "poddisruptionbudgets"): _STRICT_WITH_GENERATION,
-    ("discovery.k8s.io", "endpointslices"): Facts(generation=True, prepare=lives.endpoint_slice),
+    ("discovery.k8s.io", "endpointslices"): _WITH_GENERATION,
     ("scheduling.k8s.io", "priorityclasses"): _WITH_GENERATION,
     ("node.k8s.io", "runtimeclasses"): Facts(overwrites=False, creates=True),
     ("storage.k8s.io", "csidrivers"): _STRICT,
@@ -162,6 +162,24 @@ SCALES = {
 """Where the numbers of scale subresources are, by group and plural."""
 
 
+class ServiceStrategy(KindStrategy):
+    """Services are given addresses and ports of nodes, which no two share."""
+
+    def __init__(self, resource: Resource, facts: Facts, allocator: Allocator) -> None:
+        super().__init__(resource, facts)
+        self._allocator = allocator
+
+    def complete_create(self, obj: Object) -> None:
+        super().complete_create(obj)
+        self._allocator.complete(obj, None)
+
+    def prepare_update(self, new: Object, old: Object) -> None:
+        self._allocator.complete(new, old)
+
+    def validate(self, obj: Object, old: Object | None) -> list[Cause]:
+        return super().validate(obj, old) or self._allocator.judge(obj, old)
+
+
 class _RoleStrategy(RoleStrategy):
     """Roles and bindings: named as paths bear, created by PUT."""
 
@@ -175,8 +193,10 @@ class _RoleStrategy(RoleStrategy):
         return [] if self._judge is None else self._judge(obj, old)
 
 
-def strategy_of(resource: Resource) -> Strategy:
-    """Give the strategy of a built-in kind that has none of its own."""
+def strategy_of(resource: Resource, services: Services) -> Strategy:
+    """Give the strategy of a built-in kind that has none of its own; ``services`` gives every stored service."""
     if resource.group == "rbac.authorization.k8s.io":
         return _RoleStrategy(resource)
+    if resource.qualified == "services":
+        return ServiceStrategy(resource, FACTS["", "services"], Allocator(services))
     return KindStrategy(resource, FACTS.get((resource.group, resource.plural), _PLAIN))

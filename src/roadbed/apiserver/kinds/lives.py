@@ -14,6 +14,35 @@ def pending(obj: Object, old: Object | None) -> None:
     """Begin volumes and claims as pending."""
     if old is None:
         obj["status"] = {"phase": "Pending"}
+        if obj.get("kind") == "PersistentVolume":
+            obj["status"]["lastPhaseTransitionTime"] = obj["metadata"]["creationTimestamp"]
+
+
+_GENERATION = "deprecated.daemonset.template.generation"
+
+
+def daemon_set(obj: Object, old: Object | None) -> None:
+    """Count the template's generations in the annotation that old clients look at."""
+    annotations = dict(obj["metadata"].get("annotations") or {})
+    if old is None:
+        annotations[_GENERATION] = "1"
+    else:
+        before = (old["metadata"].get("annotations") or {}).get(_GENERATION, "1")
+        is_same = obj["spec"].get("template") == old["spec"].get("template")
+        count = int(before) if before.isdecimal() else 0
+        annotations[_GENERATION] = str(count if is_same else count + 1)
+    obj["metadata"]["annotations"] = annotations
+
+
+def node(obj: Object, old: Object | None) -> None:
+    """Give a new node both forms of its addresses' range, and hold pods off until it is said to be ready."""
+    spec = obj.setdefault("spec", {})
+    if spec.get("podCIDR") and not spec.get("podCIDRs"):
+        spec["podCIDRs"] = [spec["podCIDR"]]
+    if old is None:
+        taint = {"key": "node.kubernetes.io/not-ready", "effect": "NoSchedule"}
+        if taint not in (spec.get("taints") or []):
+            spec["taints"] = [*(spec.get("taints") or []), taint]
 
 
 def job(obj: Object, old: Object | None) -> None:
@@ -30,12 +59,32 @@ def job(obj: Object, old: Object | None) -> None:
         labels.setdefault(f"{prefix}controller-uid", uid)
     if spec.get("selector") is None:
         spec["selector"] = {"matchLabels": {"batch.kubernetes.io/controller-uid": uid}}
+    if not obj["metadata"].get("labels"):
+        obj["metadata"]["labels"] = dict(labels)
 
 
 def pod(obj: Object, old: Object | None) -> None:
-    """Begin a pod as pending, with the class of service that its resources give."""
-    if old is None:
-        obj["status"] = {"phase": "Pending", "qosClass": quality(obj)}
+    """Begin a pod as pending, with what admission gives every pod; no token volume, as nothing runs here."""
+    if old is not None:
+        obj["status"] = old.get("status") or {}
+        return
+    obj["status"] = {"phase": "Pending", "qosClass": quality(obj)}
+    spec = obj["spec"]
+    spec.setdefault("priority", 0)
+    spec.setdefault("preemptionPolicy", "PreemptLowerPriority")
+    account = spec.get("serviceAccountName") or "default"
+    spec["serviceAccountName"] = spec["serviceAccount"] = account
+    tolerations = list(spec.get("tolerations") or ())
+    for key in ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"):
+        if not any(_tolerates(each, key) for each in tolerations):
+            tolerations.append(
+                {"key": key, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 300}
+            )
+    spec["tolerations"] = tolerations
+
+
+def _tolerates(toleration: dict[str, object], key: str) -> bool:
+    return toleration.get("key") in (key, None, "") and toleration.get("effect") in ("NoExecute", None, "")
 
 
 def quality(pod: Object) -> str:
@@ -53,18 +102,3 @@ def quality(pod: Object) -> str:
     if not has_any:
         return "BestEffort"
     return "Guaranteed" if is_guaranteed else "Burstable"
-
-
-def service(obj: Object, old: Object | None) -> None:
-    """Drop what a service's type has no use for, and keep its addresses through an update that leaves them out."""
-    if old is None:
-        return
-    spec, before = obj["spec"], old.get("spec") or {}
-    if spec.get("type") == "ExternalName" and before.get("type") != "ExternalName":
-        for name in ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy", "internalTrafficPolicy"):
-            spec.pop(name, None)
-
-
-def endpoint_slice(obj: Object, old: Object | None) -> None:
-    """Say nothing more: the generation is all."""
-    del obj, old

@@ -41,7 +41,7 @@ def _stateful_set(value: dict[str, Any]) -> None:
     if not strategy.get("type"):
         fill(type="RollingUpdate", rollingUpdate={})(strategy)
     if strategy["type"] == "RollingUpdate" and strategy.get("rollingUpdate") is not None:
-        fill(partition=0, maxUnavailable=1)(strategy["rollingUpdate"])
+        fill(partition=0)(strategy["rollingUpdate"])
     fill(persistentVolumeClaimRetentionPolicy={})(spec)
     fill(whenDeleted="Retain", whenScaled="Retain")(spec["persistentVolumeClaimRetentionPolicy"])
     for claim in spec.get("volumeClaimTemplates") or ():

@@ -15,10 +15,40 @@ from roadbed.apimachinery.request import Object
 from roadbed.apiserver.policies import judging as policies
 from roadbed.apiserver.webhooks import judging as webhooks
 
+from . import network, others, pods, workloads
+
 __all__ = ["JUDGES"]
 
+_RBAC = "rbac.authorization.k8s.io"
+_ADMISSION = "admissionregistration.k8s.io"
 JUDGES: dict[tuple[str, str], Callable[[Object, Object | None], list[Cause]]] = {
-    ("admissionregistration.k8s.io", plural): judge
-    for plural, judge in (*policies.JUDGES.items(), *webhooks.JUDGES.items())
+    ("", "pods"): pods.judge,
+    ("", "replicationcontrollers"): workloads.controller,
+    ("", "services"): network.service,
+    ("", "persistentvolumes"): others.volume,
+    ("", "persistentvolumeclaims"): others.claim,
+    ("apps", "deployments"): workloads.deployment,
+    ("apps", "replicasets"): workloads.replica_set,
+    ("apps", "statefulsets"): workloads.stateful_set,
+    ("apps", "daemonsets"): workloads.daemon_set,
+    ("batch", "jobs"): workloads.job,
+    ("batch", "cronjobs"): workloads.cron_job,
+    ("autoscaling", "horizontalpodautoscalers"): workloads.autoscaler,
+    ("policy", "poddisruptionbudgets"): workloads.disruption_budget,
+    ("networking.k8s.io", "ingresses"): network.ingress,
+    ("networking.k8s.io", "ingressclasses"): network.ingress_class,
+    ("networking.k8s.io", "networkpolicies"): network.network_policy,
+    ("discovery.k8s.io", "endpointslices"): network.endpoint_slice,
+    ("storage.k8s.io", "storageclasses"): others.storage_class,
+    ("storage.k8s.io", "volumeattributesclasses"): others.attributes_class,
+    ("scheduling.k8s.io", "priorityclasses"): others.priority_class,
+    ("certificates.k8s.io", "certificatesigningrequests"): others.certificate_request,
+    ("flowcontrol.apiserver.k8s.io", "prioritylevelconfigurations"): others.priority_level,
+    (_RBAC, "roles"): others.role,
+    (_RBAC, "clusterroles"): others.role,
+    (_RBAC, "rolebindings"): others.binding,
+    (_RBAC, "clusterrolebindings"): others.binding,
+    **{(_ADMISSION, plural): judge for plural, judge in webhooks.JUDGES.items()},
+    **{(_ADMISSION, plural): judge for plural, judge in policies.JUDGES.items()},
 }
 """By group and plural."""

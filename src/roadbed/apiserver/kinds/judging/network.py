@@ -1,0 +1,203 @@
+"""What makes services and networking invalid. Pure.
+
+Source: k8s.io/kubernetes/pkg/apis/core/validation/validation.go (services), networking and discovery.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from typing import Any
+
+from roadbed.apimachinery.causes import duplicate, forbidden, invalid_value, not_supported, required
+from roadbed.apimachinery.errors import Cause
+from roadbed.apimachinery.names import dns_label_errors, dns_subdomain_errors
+from roadbed.apimachinery.request import Object
+
+from .findings import PROTOCOLS, items, named, needed, one_of, part, port, unchanged
+
+_TYPES = ("ClusterIP", "ExternalName", "LoadBalancer", "NodePort")
+_WILDCARD_FMT = r"\*\.[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*"
+_WILDCARD_TEXT = (
+    "a wildcard DNS-1123 subdomain must start with '*.', followed by a valid DNS subdomain, which must consist of "
+    "lower case alphanumeric characters, '-' or '.' and end with an alphanumeric character (e.g. '*.example.com', "
+    f"regex used for validation is '{_WILDCARD_FMT}')"
+)
+_PATH_TYPES = ("Exact", "ImplementationSpecific", "Prefix")
+
+
+def service(obj: Object, old: Object | None) -> list[Cause]:
+    """Judge a Service."""
+    spec = part(obj, "spec")
+    causes: list[Cause] = []
+    kind, ports = spec.get("type"), spec.get("ports") or []
+    if old is not None:
+        causes += _addresses_kept(spec, part(old, "spec"))
+    if not ports and kind != "ExternalName" and spec.get("clusterIP") != "None":
+        causes.append(required("spec.ports"))
+    if kind == "ExternalName" and not spec.get("externalName"):
+        causes.append(required("spec.externalName"))
+    causes += _service_ports(spec, needs_names=len(ports) > 1)
+    causes += one_of(spec, "spec", "sessionAffinity", ("ClientIP", "None"))
+    causes += one_of(spec, "spec", "type", _TYPES)
+    for index, each in enumerate(spec.get("externalIPs") or ()):
+        if not _is_address(str(each)):
+            text = "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"
+            causes.append(invalid_value(f"spec.externalIPs[{index}]", each, text))
+    return causes
+
+
+def _addresses_kept(spec: dict[str, Any], before: dict[str, Any]) -> list[Cause]:
+    if "ExternalName" in (spec.get("type"), before.get("type")):
+        return []
+    was, now = before.get("clusterIP"), spec.get("clusterIP")
+    if was and now != was:
+        shown = spec.get("clusterIPs") or None
+        return [invalid_value("spec.clusterIPs[0]", shown or [now], "may not change once set")]
+    return []
+
+
+def _service_ports(spec: dict[str, Any], *, needs_names: bool) -> list[Cause]:
+    causes: list[Cause] = []
+    seen: set[str] = set()
+    pairs: set[tuple[Any, Any]] = set()
+    for at, each in items(spec, "ports", "spec"):
+        found = str(each.get("name") or "")
+        if not found:
+            causes += [required(f"{at}.name")] if needs_names else []
+        else:
+            causes += named(found, f"{at}.name", dns_label_errors)
+            if found in seen:
+                causes.append(duplicate(f"{at}.name", found))
+            seen.add(found)
+        causes += port(each.get("port", 0), f"{at}.port")
+        causes += one_of(each, at, "protocol", PROTOCOLS)
+        if isinstance(each.get("targetPort"), int):
+            causes += port(each["targetPort"], f"{at}.targetPort")
+        pair = (each.get("port"), each.get("protocol"))
+        if pair in pairs:
+            causes.append(duplicate(at, {"port": pair[0], "protocol": pair[1]}))
+        pairs.add(pair)
+    return causes
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def ingress(obj: Object, old: Object | None) -> list[Cause]:
+    """Judge an Ingress."""
+    del old
+    spec = part(obj, "spec")
+    if not spec.get("rules") and spec.get("defaultBackend") is None:
+        text = "either `defaultBackend` or `rules` must be specified"
+        return [invalid_value("spec", None, text)]
+    causes: list[Cause] = []
+    if spec.get("defaultBackend") is not None:
+        causes += _backend(spec["defaultBackend"], "spec.defaultBackend")
+    for at, rule in items(spec, "rules", "spec"):
+        causes += _host(str(rule.get("host") or ""), f"{at}.host")
+        if rule.get("http") is not None:
+            if not rule["http"].get("paths"):
+                causes.append(required(f"{at}.http.paths"))
+            for where, path in items(rule["http"], "paths", f"{at}.http"):
+                causes += _path(path, where)
+    return causes
+
+
+def _host(host: str, path: str) -> list[Cause]:
+    if not host:
+        return []
+    if _is_address(host):
+        return [invalid_value(path, host, "must be a DNS name, not an IP address")]
+    if "*" in host:
+        return [] if re.fullmatch(_WILDCARD_FMT, host) else [invalid_value(path, host, _WILDCARD_TEXT)]
+    return named(host, path, dns_subdomain_errors)
+
+
+def _path(path: dict[str, Any], at: str) -> list[Cause]:
+    kind = path.get("pathType")
+    if not kind:
+        return [required(f"{at}.pathType", "pathType must be specified")]
+    causes = one_of(path, at, "pathType", _PATH_TYPES)
+    text = str(path.get("path") or "")
+    if kind in ("Exact", "Prefix") and not text.startswith("/"):
+        causes.append(invalid_value(f"{at}.path", text, "must be an absolute path"))
+    return [*causes, *_backend(part(path, "backend"), f"{at}.backend")]
+
+
+def _backend(backend: dict[str, Any], path: str) -> list[Cause]:
+    chosen, other = backend.get("service"), backend.get("resource")
+    if other is not None and chosen is not None:
+        return [invalid_value(path, "", "cannot set both resource and service backends")]
+    if other is not None:
+        return []
+    if chosen is None:
+        return [required(f"{path}", "service or resource backend must be specified")] if not backend else []
+    causes = needed(chosen, f"{path}.service", "name")
+    given = part(chosen, "port")
+    if not given.get("name") and not given.get("number"):
+        causes.append(required(f"{path}", "port name or number is required"))
+    elif given.get("number"):
+        causes += port(given["number"], f"{path}.service.port.number")
+    return causes
+
+
+def ingress_class(obj: Object, old: Object | None) -> list[Cause]:
+    """Judge an IngressClass."""
+    spec = part(obj, "spec")
+    return [*unchanged(obj, old, "spec.controller"), *needed(spec, "spec", "controller")]
+
+
+def network_policy(obj: Object, old: Object | None) -> list[Cause]:
+    """Judge a NetworkPolicy."""
+    del old
+    spec = part(obj, "spec")
+    causes: list[Cause] = []
+    for member, peers in (("ingress", "from"), ("egress", "to")):
+        for at, rule in items(spec, member, "spec"):
+            for where, each in items(rule, "ports", at):
+                causes += one_of(each, where, "protocol", PROTOCOLS, shown=PROTOCOLS)
+                causes += port(each.get("port"), f"{where}.port")
+            for where, peer in items(rule, peers, at):
+                causes += _peer(peer, where)
+    types = spec.get("policyTypes") or []
+    if len(types) > 2:
+        return [
+            *causes,
+            invalid_value("spec.policyTypes", types, "may not specify more than two policyTypes"),
+        ]
+    known = ("Ingress", "Egress")
+    for index, each in enumerate(types):
+        if each not in known:
+            causes.append(not_supported(f"spec.policyTypes[{index}]", each, known))
+    return causes
+
+
+def _peer(peer: dict[str, Any], path: str) -> list[Cause]:
+    if not peer:
+        return [required(path, "must specify a peer")]
+    block = peer.get("ipBlock")
+    if block is None:
+        return []
+    if len(peer) > 1:
+        return [forbidden(path, "may not specify both ipBlock and another peer")]
+    try:
+        ipaddress.ip_network(str(block.get("cidr", "")), strict=False)
+    except ValueError:
+        text = "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)"
+        return [invalid_value(f"{path}.ipBlock.cidr", block.get("cidr", ""), text)]
+    return []
+
+
+def endpoint_slice(obj: Object, old: Object | None) -> list[Cause]:
+    """Judge an EndpointSlice."""
+    known = ("FQDN", "IPv4", "IPv6")
+    causes = unchanged(obj, old, "addressType")
+    if not obj.get("addressType"):
+        causes.append(required("addressType"))
+    return [*causes, *(one_of(obj, "", "addressType", known) if obj.get("addressType") else [])]
