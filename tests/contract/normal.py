@@ -39,7 +39,11 @@ _PRESENT = ("etag",)
 def normalised(case: Case, heard: Sequence[Heard]) -> list[dict[str, Any]]:
     """Give the recording of one case: one entry for each step."""
     stems = [str(at(step.body, "metadata.generateName") or "") for step in case.steps]
-    words = _Words([part for each in heard for part in (each.body, *each.events)], stems)
+    parts: list[Any] = []
+    for step, each in zip(case.steps, heard, strict=True):
+        parts += [at(each.body, place) for place in step.keep] if step.keep else [each.body]
+        parts += each.events
+    words = _Words(parts, stems)
     return [_entry(step, each, words) for step, each in zip(case.steps, heard, strict=True)]
 
 

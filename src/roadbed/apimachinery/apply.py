@@ -10,7 +10,7 @@ Source: https://kubernetes.io/docs/reference/using-api/server-side-apply/
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -86,6 +86,7 @@ class FieldManager:
     subresource: str = ""
     reset: Sequence[Sequence[str]] = ()
     versions: Mapping[str, Structure] = field(default_factory=dict)
+    zero: Callable[[], Object] = dict  # what a new object is before anything is set: its kind's empty values
 
     def update(self, live: Object | None, new: Object, *, manager: str, now: str) -> Object:
         """Give ``new`` with the ``metadata.managedFields`` that a create, update or patch leaves.
@@ -98,7 +99,7 @@ class FieldManager:
             return new
         managed = self._managed_of(live, new)
         if live is None or managed:
-            managed = self._track(live or {}, new, managed, manager, now)
+            managed = self._track(live or self.zero(), new, managed, manager, now)
         return _with_entries(new, managed)
 
     def apply(self, live: Object | None, applied: Object, *, manager: str, force: bool, now: str) -> Object:

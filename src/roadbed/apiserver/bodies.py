@@ -111,8 +111,9 @@ def repeated(raw: bytes, value: Any, strictness: str) -> tuple[str, ...]:
     text = raw.strip()
     if strictness == "Ignore" or text[:1] not in (b"{", b"["):
         return ()
-    if len(orjson.dumps(value)) == len(text) or len(json.dumps(value)) == len(text):
-        return ()  # compact, as Go's clients send it, or spaced, as Python's: a dropped key shows in the length
+    # Compact, as Go's clients send it, or spaced, as Python's. Lengths alone can agree by accident.
+    if orjson.dumps(value) == text or json.dumps(value).encode() == text:
+        return ()
     try:
         doubled = tuple(
             f'duplicate field "{path}"' for path in _doubled(json.loads(text, object_pairs_hook=_Pairs), "")
@@ -120,8 +121,18 @@ def repeated(raw: bytes, value: Any, strictness: str) -> tuple[str, ...]:
     except ValueError:
         return ()  # YAML's flow style
     if doubled and strictness == "Strict":
-        raise BadRequestError(f"strict decoding error: {', '.join(doubled)}")
+        what = _named(value)
+        raise BadRequestError(f"{what}strict decoding error: {', '.join(doubled)}")
     return doubled
+
+
+def _named(value: Any) -> str:
+    """Say of what kind a body is, as far as it says so itself."""
+    kind = value.get("kind") if isinstance(value, dict) else None
+    if not isinstance(kind, str) or not kind:
+        return ""
+    version = str(value.get("apiVersion", "")).rpartition("/")[2]
+    return f'{kind} in version "{version}" cannot be handled as a {kind}: '
 
 
 class _Pairs(list[Any]):

@@ -24,7 +24,10 @@ def column_of(column: Mapping[str, Any]) -> Column:
         _cell(JsonPath.parse(str(column["jsonPath"])), kind),
         type=kind,
         format=str(column.get("format", "")),
-        description=str(column.get("description", "")),
+        description=str(
+            column.get("description")
+            or f"Custom resource definition column (in JSONPath format): {column['jsonPath']}"
+        ),
         priority=int(column.get("priority") or 0),
     )
 

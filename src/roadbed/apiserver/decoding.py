@@ -9,8 +9,9 @@ from typing import Any
 
 import orjson
 
-from roadbed.apimachinery.causes import invalid
+from roadbed.apimachinery.causes import invalid, invalid_value, text_of
 from roadbed.apimachinery.errors import BadRequestError, Cause
+from roadbed.apimachinery.gvk import GVK
 from roadbed.apimachinery.names import validate_metadata
 from roadbed.apimachinery.request import Object
 
@@ -64,6 +65,11 @@ def check_kind(call: Call, obj: Object) -> None:
     if not call.served.is_custom and not kind and api_version == resource.api_version:
         obj["kind"] = resource.kind
         return
+    if kind and api_version == resource.api_version and call.served.is_custom and isinstance(kind, str):
+        gvk = GVK(resource.group, resource.version, kind)
+        meta = obj.get("metadata")
+        name = str(meta.get("name", "")) if isinstance(meta, dict) else ""
+        raise invalid(gvk, name, [invalid_value("kind", kind, f"must be {resource.kind}")])
     if not kind:
         raise BadRequestError(f"Object 'Kind' is missing in a body for {resource.qualified}; set kind")
     if not api_version:
@@ -175,7 +181,9 @@ def validate(call: Call, obj: Object, old: Object | None) -> None:
             found = [cause for cause in found if cause.reason != "FieldValueTypeInvalid"]
         causes.extend(_discreet(call, found))
     if served.rules is not None and not causes:
-        causes.extend(served.rules.validate(obj, old))
+        excused: list[Cause] = []
+        causes.extend(served.rules.validate(obj, old, excused))
+        call.warnings.extend(text_of(each) for each in excused)
     causes.extend(served.strategy.validate(obj, old))
     if causes:
         name = obj["metadata"].get("name") or obj["metadata"].get("generateName") or ""

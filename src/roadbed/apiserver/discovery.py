@@ -5,6 +5,7 @@ Asked by ``asgi``; kubectl and controllers ask it before anything else, and agai
 
 from __future__ import annotations
 
+import base64
 import hashlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -97,7 +98,9 @@ class Discovery:
         return found
 
     def _all(self) -> Iterable[Resource]:
-        return [*self._registry.resources(), *self._reviews()]
+        # Reviews among the kinds of their group, by name, as Kubernetes lists them.
+        reviews = sorted(self._reviews(), key=lambda each: (each.group, each.version, each.plural))
+        return [*self._registry.resources(), *reviews]
 
     def _groups(self) -> dict[str, list[str]]:
         """Give the versions of each group, preferred first."""
@@ -113,9 +116,7 @@ class Discovery:
         versions = self._groups()
         items = [
             {
-                "metadata": {"name": group, "creationTimestamp": None}
-                if group
-                else {"creationTimestamp": None},
+                "metadata": {"name": group} if group else {},
                 "versions": [
                     {"version": version, "resources": by_version[group, version], "freshness": "Current"}
                     for version in versions.get(group, ())
@@ -184,6 +185,10 @@ def _legacy(resource: Resource) -> list[dict[str, Any]]:
         entry["shortNames"] = list(resource.short_names)
     if resource.categories:
         entry["categories"] = list(resource.categories)
+    if "list" in resource.verbs:  # it is stored
+        stored = f"{resource.group}/{resource.version}/{resource.kind}"
+        digest = hashlib.sha256(stored.encode()).digest()[:8]
+        entry["storageVersionHash"] = base64.b64encode(digest).decode()
     entries = [entry]
     for name in resource.subresources:
         scale = _SCALE if name == "scale" else {}

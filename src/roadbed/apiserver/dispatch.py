@@ -104,7 +104,7 @@ class Dispatcher:
             raise ServiceUnavailableError(refusal, retry_after_s=1)
         served = self._core.registry.find(request.group, request.version, request.plural)
         if served is None:
-            raise routes.not_found()
+            raise self._not_served(user, request)
         deprecation = served.definition.deprecation
         call = Call(served, user, request, [deprecation] if deprecation else [])
         self._core.check(call, request.verb)
@@ -124,6 +124,22 @@ class Dispatcher:
             raise routes.not_found()
         options.check(request)
         return call
+
+    def _not_served(self, user: User, request: ApiRequest) -> ApiError:
+        """Tell who may ask that there is nothing, or only reviews; others are told that they may not."""
+        self._core.authorizer.check(
+            user,
+            Attributes(
+                request.verb,
+                request.group,
+                request.plural,
+                request.subresource,
+                request.namespace,
+                request.name,
+            ),
+        )
+        is_review = Resource(request.group, request.version, request.plural, "") in self._reviewers
+        return _no_verb() if is_review else routes.not_found()
 
     def _has_verb(self, served: Served, request: ApiRequest) -> bool:
         if not request.subresource:

@@ -272,7 +272,15 @@ class Served:
             subresource=subresource,
             reset=resets,
             versions=definition.siblings(),
+            zero=self._zero,
         )
+
+    def _zero(self) -> Object:
+        """Give what a new object's fields are compared with: nobody owns the empty values of its Go types."""
+        empty: Object = {"metadata": {}}
+        if self.settle is not None:
+            self.settle(empty)
+        return empty
 
 
 class Registry:

@@ -32,6 +32,8 @@ def route(path: str) -> Route | None:
     Raises:
         NotFoundError: it is below them, but no address of a resource.
     """
+    if path.startswith("//"):
+        return None  # no address at all
     parts = path.strip("/").split("/")
     if parts[0] == "api" and len(parts) >= 2:
         group, version, rest = "", parts[1], parts[2:]

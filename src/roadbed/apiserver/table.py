@@ -87,7 +87,9 @@ def plain_list(served: Served, page: Page) -> bytes:
     if not served.is_custom:  # items of built-in lists don't repeat what the list says of all of them
         head_bytes = len(b'{"apiVersion":"","kind":"",') + len(resource.api_version) + len(resource.kind)
         items = [b"{" + item[head_bytes:] for item in items]
-    head = {"kind": served.list_kind, "apiVersion": resource.api_version, "metadata": page_meta(page)}
+    # Lists of custom resources say that there is no more, those of built-in kinds say nothing.
+    meta = {"continue": "", **page_meta(page)} if served.is_custom else page_meta(page)
+    head = {"kind": served.list_kind, "apiVersion": resource.api_version, "metadata": meta}
     return b'%b,"items":[%b]}' % (orjson.dumps(head)[:-1], b",".join(items))
 
 

@@ -17,6 +17,7 @@ import orjson
 from roadbed.apimachinery.admission import AdmissionRequest, Operation
 from roadbed.apimachinery.causes import forbidden, invalid, invalid_value
 from roadbed.apimachinery.errors import AlreadyExistsError, Cause, ConflictError
+from roadbed.apimachinery.gvk import GVK
 from roadbed.apimachinery.names import generate_name
 from roadbed.apimachinery.request import Answer, Object
 
@@ -276,7 +277,7 @@ def check_preconditions(call: Call, old: Object, new: Object) -> None:
             )
     elif call.request.verb == "update" and not call.served.strategy.allows_unconditional_update:
         cause = invalid_value("metadata.resourceVersion", 0, "must be specified for an update")
-        raise invalid(resource.gvk, call.request.name, [cause])
+        raise invalid(GVK(resource.group, resource.version, resource.plural), call.request.name, [cause])
 
 
 def _immutable(member: str, value: Any) -> Cause:

@@ -124,7 +124,10 @@ def _asked(core: Core, call: Call) -> tuple[int, bool]:
     match = call.request.options.get("resourceVersionMatch", "")
     if text in ("", "0"):
         return 0, False
-    revision = parse_revision(text)
+    try:
+        revision = parse_revision(text)
+    except BadRequestError as error:
+        raise BadRequestError(f"invalid resource version: {error.message}") from error
     refuse_future(core, revision)
     # Legacy: a limit with a revision but no match means exactly that revision.
     is_exact = match == "Exact" or (not match and whole(call.request.options, "limit") > 0)

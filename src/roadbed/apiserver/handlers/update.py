@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from roadbed.apimachinery.errors import ConflictError
+from roadbed.apimachinery.errors import BadRequestError, ConflictError
 from roadbed.apimachinery.request import Answer, Object
 from roadbed.apiserver import decoding, scale, writing
 from roadbed.apiserver.context import Call, Core
@@ -22,6 +22,11 @@ async def update(core: Core, call: Call) -> Answer:
     subresource = call.request.subresource
     if subresource == "scale":
         body = decoding.copied(call.request.body)
+        named = (body.get("metadata") or {}).get("name") if isinstance(body, dict) else None
+        if named and named != call.request.name:
+            raise BadRequestError(
+                f"the name of the object ({named}) does not match the name on the URL ({call.request.name})"
+            )
         return scale.answer(call, await change(core, call, lambda live: scale.written(call, live, body)))
 
     obj = decoding.decode(call, call.request.body)
