@@ -1,8 +1,8 @@
 """Who a request comes from: bearer tokens, client certificates, impersonation.
 
 ``asgi`` asks for every HTTP request, the in-process transport for its impersonations; everything is a
-lookup in memory and nothing waits. Static tokens are kept as hashes (the file ``tokens`` holds lines of
-``SHA-256, user, groups``); the admin's own stands beside it in ``admin.token``, for the kubeconfig writer.
+lookup in memory and nothing waits. Static tokens are kept as hashes: the admin's own (``admin.token``), and those
+that the operator of a bare API server names in a file.
 Signed tokens (``issue``) are not kept at all: they carry their user and end by themselves. Restarting does
 not end them; deleting ``token.key`` does. Tokens of service accounts are ``serviceaccounts``' to judge.
 """
@@ -45,15 +45,11 @@ _MAX_TOKEN = 8_192  # characters; longer is no token of ours and not worth hashi
 class Tokens:
     """Bearer tokens: static ones, known by their hashes, and short-lived signed ones."""
 
-    def __init__(self, signing_key: bytes, admin_token: str, *, clock: Clock, folder: Path | None) -> None:
+    def __init__(self, signing_key: bytes, admin_token: str, *, clock: Clock) -> None:
         self.admin_token = admin_token
         self._key = signing_key
         self._clock = clock
-        self._folder = folder
-        self._static: dict[str, User] = {}
-        if folder is not None and (folder / "tokens").exists():
-            self._static = _read_static(folder / "tokens")
-        self._static[_digest(admin_token)] = ADMIN
+        self._static = {_digest(admin_token): ADMIN}
 
     @classmethod
     def open_folder(cls, folder: Path | None, *, clock: Clock) -> Tokens:
@@ -63,24 +59,15 @@ class Tokens:
             KeyFileError: a file is damaged, unreadable or open to others.
         """
         if folder is None:
-            return cls(secrets.token_bytes(32), secrets.token_urlsafe(32), clock=clock, folder=None)
+            return cls(secrets.token_bytes(32), secrets.token_urlsafe(32), clock=clock)
         key = keyfiles.read_or_make(folder / "token.key", lambda: secrets.token_hex(32).encode())
         token = keyfiles.read_or_make(folder / "admin.token", lambda: secrets.token_urlsafe(32).encode())
         try:
-            return cls(bytes.fromhex(key.decode()), token.decode().strip(), clock=clock, folder=folder)
+            return cls(bytes.fromhex(key.decode()), token.decode().strip(), clock=clock)
         except ValueError as error:
             raise keyfiles.KeyFileError(
                 f"{folder / 'token.key'} is damaged; delete it to have a new one (that ends all portal sessions)"
             ) from error
-
-    def create_static(self, user: User) -> str:
-        """Make a token that stands for ``user`` until its line is removed from ``tokens``; only its hash is kept."""
-        token = secrets.token_urlsafe(32)
-        self._static[_digest(token)] = user
-        if self._folder is not None:
-            kept = {key: value for key, value in self._static.items() if key != _digest(self.admin_token)}
-            keyfiles.write(self._folder / "tokens", _write_static(kept))
-        return token
 
     def add_static(self, token: str, user: User) -> None:
         """Let a token that somebody else chose stand for ``user`` as long as the process lives."""
@@ -287,21 +274,6 @@ def _user_json(user: User) -> Object:
 def _user_of_json(claims: Object) -> User:
     extra = {key: tuple(values) for key, values in claims.get("extra", {}).items()}
     return User(claims["user"], tuple(claims.get("groups", ())), claims.get("uid", ""), extra)
-
-
-def _write_static(users: dict[str, User]) -> bytes:
-    return b"".join(orjson.dumps({"sha256": key, **_user_json(user)}) + b"\n" for key, user in users.items())
-
-
-def _read_static(path: Path) -> dict[str, User]:
-    found: dict[str, User] = {}
-    for number, line in enumerate(keyfiles.read(path).splitlines(), start=1):
-        try:
-            claims = orjson.loads(line)
-            found[claims["sha256"]] = _user_of_json(claims)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise keyfiles.KeyFileError(f"{path} line {number} is damaged; remove that line") from error
-    return found
 
 
 def _digest(token: str) -> str:
