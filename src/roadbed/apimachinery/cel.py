@@ -5,9 +5,10 @@ served version and evaluated by the API server on every create and update, after
 object valid. Compiled rules are shared by all requests and change nothing; compiled expressions are cached
 by their text. No I/O, no clock.
 
-Bounds, in place of the cost estimate that Kubernetes makes: a text of at most 16 KiB, nesting of at most 32
-(the parser's), 10,000 steps of comprehensions in one evaluation (the runtime's), 10,000 evaluations for
-one object. Beyond the last two the object is refused, with Kubernetes' words about its cost budget.
+What rules can cost is estimated when a definition is written (``cel_check``). What they do cost is bounded in
+steps, as the runtime counts no costs: a text of at most 16 KiB, nesting of at most 32 (the parser's), 10,000 steps
+of comprehensions in one evaluation (the runtime's), 10,000 evaluations for one object. Beyond the last two the
+object is refused, with Kubernetes' words about its cost budget.
 
 Sources: https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/#validation-rules
 """
@@ -15,15 +16,28 @@ Sources: https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/cus
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from .causes import ROOT, duplicate, forbidden, invalid_value, required
 from .cel_check import check_rules, field_path
-from .cel_expressions import RuleError, evaluate, program, untyped, untyped_without_old, uses_old, with_old
-from .cel_types import Converter, converter
+from .cel_expressions import (
+    RuleError,
+    compile_text,
+    evaluate,
+    program,
+    untyped,
+    untyped_without_old,
+    uses_old,
+    with_old,
+)
+from .cel_library import environment, runtime
+from .cel_types import Converter, RuleTypes, converter
 from .errors import Cause
+from .expressions import expanded, with_list_types
+from .expressions.ast import read
 from .nodes import Node
 from .request import Object
 
@@ -73,31 +87,37 @@ class CelRules:
     all_of: tuple[CelRules, ...] = ()
 
     @staticmethod
-    def compile(node: Node) -> CelRules | None:
+    def compile(node: Node, *, is_root: bool = True) -> CelRules | None:
         """Compile all rules below a schema node; None when there are none.
+
+        ``is_root`` says that the node is a whole object, embedded ones included.
 
         Raises:
             RuleError: a rule does not compile; ``check_rules`` tells which before a definition is stored.
         """
         rules = CelRules(node)
-        rules.rules = tuple(_compile(rule, node) for rule in node.rules)
+        texts = _with_list_types(node, is_root=is_root)
+        rules.rules = tuple(_compile(rule, node, text) for rule, text in zip(node.rules, texts, strict=True))
         rules.convert = converter(node) if node.rules else None
         for name, each in node.properties.items():
-            found = CelRules.compile(each)
+            found = CelRules.compile(each, is_root=each.embedded_resource)
             if found is not None:
                 rules.properties[name] = found
-        rules.additional = None if node.additional is None else CelRules.compile(node.additional)
-        rules.items = None if node.items is None else CelRules.compile(node.items)
-        rules.all_of = tuple(found for each in node.all_of if (found := CelRules.compile(each)) is not None)
+        rules.additional = None if node.additional is None else _below(node.additional)
+        rules.items = None if node.items is None else _below(node.items)
+        rules.all_of = tuple(found for each in node.all_of if (found := _below(each)) is not None)
         below = rules.properties or rules.additional or rules.items or rules.all_of
         return rules if rules.rules or below else None
 
-    def validate(self, obj: Object, old: Object | None = None) -> list[Cause]:
+    def validate(
+        self, obj: Object, old: Object | None = None, excused: list[Cause] | None = None
+    ) -> list[Cause]:
         """Give one cause for each rule that does not hold, outermost first; empty means valid.
 
-        ``old`` enables transition rules, and excuses rules over values that did not change.
+        ``old`` enables transition rules, and excuses rules over values that did not change; what they would
+        have said is added to ``excused``.
         """
-        run = _Run()
+        run = _Run(excused)
         with contextlib.suppress(_OutOfBudgetError):  # the last cause says so
             run.visit(self, obj, old, "", is_unchanged=False)
         return run.causes
@@ -106,8 +126,9 @@ class CelRules:
 class _Run:
     """One validation: what was found, and how much may still be evaluated."""
 
-    def __init__(self) -> None:
+    def __init__(self, excused: list[Cause] | None) -> None:
         self.causes: list[Cause] = []
+        self._excused = excused
         self._left = MAX_EVALUATIONS
 
     def visit(self, rules: CelRules, value: Any, old: Any, path: str, *, is_unchanged: bool) -> None:
@@ -154,9 +175,13 @@ class _Run:
             verdict, trouble = evaluate(rule.program, activation)
             if trouble:
                 self._tell_trouble(rule, trouble, here, kind)
-            elif verdict is not True and (rule.uses_old or not is_unchanged):
+            elif verdict is not True:
+                is_excused = is_unchanged and not rule.uses_old
+                if is_excused and self._excused is None:
+                    continue
                 where = f"{path}.{rule.field_path}" if path and rule.field_path else rule.field_path or here
-                self.causes.append(_cause(rule, where, value, _detail(rule, activation)))
+                told = self._excused if is_excused and self._excused is not None else self.causes
+                told.append(_cause(rule, where, value, _detail(rule, activation)))
 
     def _tell_trouble(self, rule: Rule, trouble: str, here: str, kind: str) -> None:
         if "budget exceeded" in trouble:
@@ -175,13 +200,41 @@ class _Run:
             self.causes.append(invalid_value(here, kind, f"{trouble} evaluating rule: {rule.shown}"))
 
 
-def _compile(rule: Mapping[str, Any], node: Node) -> Rule:
+def _below(node: Node) -> CelRules | None:
+    return CelRules.compile(node, is_root=node.embedded_resource)
+
+
+_OPERATORS: Final = re.compile(r"==|!=|\+")
+
+
+def _with_list_types(node: Node, *, is_root: bool) -> list[str]:
+    """Give the texts of a node's rules, with operators on sets and keyed lists as Kubernetes has them."""
+    texts = [str(rule.get("rule") or "").strip() for rule in node.rules]
+    if not node.holds_marks or not any(_OPERATORS.search(text) for text in texts):
+        return texts
+    types = RuleTypes()
+    kind = types.type_of(node, is_root=is_root)
+    if kind is None:
+        return texts
+    typed = environment({"self": kind, "oldSelf": kind, "__old": runtime().Type.DYN}, types.pool)
+    found = []
+    for rule, text in zip(node.rules, texts, strict=True):
+        if not _OPERATORS.search(text) or rule.get("optionalOldSelf"):
+            found.append(text)
+            continue
+        plain = expanded(text)
+        checked = read(compile_text(typed, plain, "BOOL").serialize())
+        found.append(with_list_types(plain, checked, {"self": node, "oldSelf": node}))
+    return found
+
+
+def _compile(rule: Mapping[str, Any], node: Node, written: str) -> Rule:
     text = str(rule.get("rule") or "").strip()
     wants_optional = bool(rule.get("optionalOldSelf"))
     expression = rule.get("messageExpression")
     return Rule(
         text=text,
-        program=program(with_old(text, wants_optional), "BOOL"),
+        program=program(with_old(written, wants_optional), "BOOL"),
         uses_old="oldSelf" in text and uses_old(text, untyped_without_old()),
         wants_optional_old=wants_optional,
         message=str(rule.get("message") or "").strip(),

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import functools
 import re
-from typing import Any
+from typing import Any, Final
 
 from .cel_library import environment, runtime
+from .expressions import expanded
+from .validation import go_words
 
 
 class RuleError(ValueError):
@@ -36,15 +38,38 @@ def program(text: str, kind: str) -> Any:
 def compile_text(env: Any, text: str, kind: str) -> Any:
     """Compile an expression that must give ``kind`` (or what only the values tell)."""
     try:
-        program = env.compile(text)
+        program = env.compile(expanded(text))
     except RuntimeError as error:
         detail = re.sub(r"^[A-Z_]+: | ?\[[A-Z_]+\]$", "", str(error))
+        detail = re.sub(r"(undefined field '[^']*') not found in struct '[^']*'", r"\1", detail)
+        detail = re.sub(
+            r"expression of type ('[^']*') cannot be the operand of a select operation",
+            r"type \1 does not support field selection",
+            detail,
+        )
+        detail = _UNMATCHED.sub(lambda found: _as_member(found, text), detail)
         raise RuleError(f"compilation failed: {detail}") from error
     result = program.return_type().name()
     if result not in (kind, "DYN"):
         wanted = "cel expression must evaluate to a bool" if kind == "BOOL" else "must evaluate to a string"
         raise RuleError(wanted)
     return program
+
+
+_UNMATCHED: Final = re.compile(r"(found no matching overload for ')(\w+)(' applied to ')\((.*)\)'")
+
+
+def _as_member(found: re.Match[str], text: str) -> str:
+    """Show what a method was called on before its arguments; the runtime shows it as the first of them."""
+    before, name, between, types = found.groups()
+    if not re.search(rf"\.\s*{name}\s*\(", text):
+        return found.group()
+    depth = 0
+    for at, each in enumerate(types):
+        depth += (each == "(") - (each == ")")
+        if each == "," and not depth:
+            return f"{before}{name}{between}{types[:at]}.({types[at + 1 :].strip()})'"
+    return f"{before}{name}{between}{types}.()'"
 
 
 def with_old(text: str, wants_optional: bool) -> str:
@@ -55,7 +80,7 @@ def with_old(text: str, wants_optional: bool) -> str:
 def uses_old(text: str, env: Any) -> bool:
     """Say whether a rule that compiles refers to ``oldSelf``; ``env`` has no such variable."""
     try:
-        env.compile(text)
+        env.compile(expanded(text))
     except RuntimeError:
         return True
     return False
@@ -79,4 +104,9 @@ def _as_go_says(text: str) -> str:
         return f"no such key: {missing.group(1)}"
     if text.startswith("No matching overloads found"):
         return "no such overload"
+    beyond = re.match(r"Index error: index=(-?\d+) size=", text)
+    if beyond:
+        return f"index out of bounds: {beyond.group(1)}"
+    if text.startswith("invalid regular expression: "):
+        return go_words(text.partition(": ")[2])
     return {"divide by zero": "division by zero", "modulus by zero": "modulus by zero"}.get(text, text)

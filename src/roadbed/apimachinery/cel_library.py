@@ -3,8 +3,9 @@
 ``cel`` compiles in it. The runtime is loaded on first use, as it costs 14 MB and tens of milliseconds.
 Functions are pure and run on the thread that evaluates. Values with methods (quantities, URLs, IP
 addresses) can't be types of their own in this runtime: they are maps of one text under a tag key, which
-no JSON key can collide with in practice. What is not here (``authorizer``, ``semver``, two-variable
-comprehensions) does not compile, so a definition that uses it is refused rather than half checked.
+no JSON key can collide with in practice. Two-variable comprehensions are rewritten before an expression comes
+here (``expressions.expanded``). What is not here does not compile, so a definition that uses it is refused rather
+than half checked.
 
 Source: https://kubernetes.io/docs/reference/using-api/cel/#kubernetes-list-library
 """
@@ -20,6 +21,8 @@ from typing import Any, Final
 from urllib.parse import SplitResult, parse_qs, urlsplit
 
 import re2
+
+from .expressions import library
 
 URL: Final = "\x01url"
 IP: Final = "\x01ip"
@@ -58,7 +61,7 @@ def extensions() -> list[Any]:
     from cel_expr_python.ext import ext_bindings, ext_encoders, ext_math, ext_optional, ext_strings
 
     return [
-        ext_strings.ExtStrings(),
+        ext_strings.ExtStrings(2),  # the version that Kubernetes has
         ext_optional.ExtOptional(),
         ext_math.ExtMath(),
         ext_encoders.ExtEncoders(),
@@ -116,7 +119,14 @@ def _declarations() -> list[Any]:
         method("containsIP", truth, [tagged, each], _contains_ip)
         method("containsCIDR", truth, [tagged, each], _contains_cidr)
 
-    for name, impl in _QUANTITY_COMPARISONS.items():
+    for name, impl in def _order(one: Any, other: Any) -> int:
+    """Compare two quantities or two versions."""
+    if isinstance(one, Mapping) and library.SEMVER in one and library.SEMVER in other:
+        return library.compared(one, other)
+    return _compared(_amount(one), _amount(other))
+
+
+_QUANTITY_COMPARISONS.items():
         method(name, number if name == "compareTo" else truth, [tagged, tagged], impl)
     for name, impl in _QUANTITY_SUMS.items():
         method(name, tagged, [tagged, tagged], impl)
@@ -124,6 +134,8 @@ def _declarations() -> list[Any]:
     method("sign", number, [tagged], lambda each: _compared(_amount(each), Decimal(0)))
     method("isInteger", truth, [tagged], lambda each: _is_integer(_amount(each)))
     method("asInteger", number, [tagged], _as_integer)
+    library.declare(kinds, function, method)
+    function("string", text, [tagged], _shown)
     method("asApproximateFloat", kinds.DOUBLE, [tagged], lambda each: float(_amount(each)))
     return [cel.FunctionDecl(name, found) for name, found in overloads.items()]
 
@@ -146,6 +158,13 @@ _SETS: Final[dict[str, Callable[[Any, Any], bool]]] = {
     "equivalent": lambda one, other: all(each in one for each in other) and all(e in other for e in one),
     "intersects": lambda one, other: any(each in one for each in other),
 }
+
+
+def _shown(value: Mapping[str, str]) -> str:
+    for tag in (IP, CIDR):
+        if tag in value:
+            return value[tag]
+    raise ValueError("no such overload")
 
 
 def _index(items: Sequence[Any], wanted: Any) -> int:
@@ -307,9 +326,9 @@ def _as_integer(value: Any) -> int:
 
 
 _QUANTITY_COMPARISONS: Final[dict[str, Callable[[Any, Any], Any]]] = {
-    "isLessThan": lambda one, other: _amount(one) < _amount(other),
-    "isGreaterThan": lambda one, other: _amount(one) > _amount(other),
-    "compareTo": lambda one, other: _compared(_amount(one), _amount(other)),
+    "isLessThan": lambda one, other: _order(one, other) < 0,
+    "isGreaterThan": lambda one, other: _order(one, other) > 0,
+    "compareTo": _order,
 }
 _QUANTITY_SUMS: Final[dict[str, Callable[[Any, Any], dict[str, str]]]] = {
     "add": lambda one, other: {QUANTITY: str((_amount(one) + _amount(other)).normalize())},

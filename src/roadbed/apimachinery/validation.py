@@ -167,10 +167,10 @@ def matcher(pattern: str) -> tuple[Callable[[str], Any] | None, str]:
     try:
         return re2.compile(pattern, options).search, ""
     except re2.error as error:
-        return None, _go_words(error.args[0] if error.args else "")
+        return None, go_words(error.args[0] if error.args else "")
 
 
-def _go_words(problem: Any) -> str:
+def go_words(problem: Any) -> str:
     """Say what is wrong with a pattern as Go's regexp does; both are RE2, the words differ."""
     text = problem.decode(errors="replace") if isinstance(problem, bytes) else str(problem)
     words, _, part = text.partition(": ")

@@ -16,6 +16,7 @@ import pytest
 import yaml
 
 from roadbed.apimachinery.errors import ApiError
+from roadbed.apimachinery.gvk import Resource
 from roadbed.apis.apiextensions import CUSTOMRESOURCEDEFINITIONS as CRDS
 
 HERE = Path(__file__).parent
@@ -110,6 +111,50 @@ def _standing(live: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def definition_of(case: dict[str, Any], number: int, member: str = "schema") -> dict[str, Any]:
+    """Give the definition that belongs to a case about objects."""
+    crd = plain()
+    crd["metadata"]["name"] = f"w{number}s.example.org"
+    crd["spec"]["names"] = {"plural": f"w{number}s", "kind": f"W{number}"}
+    openapi = {"type": "object", "properties": {"spec": case[member]}}
+    crd["spec"]["versions"][0]["schema"] = {"openAPIV3Schema": openapi}
+    return crd
+
+
+def instance(number: int, spec: Any, name: str = "o") -> dict[str, Any]:
+    """Give an object of a case's definition."""
+    meta = {"name": name, "namespace": "default"}
+    return {"apiVersion": "example.org/v1", "kind": f"W{number}", "metadata": meta, "spec": spec}
+
+
+async def play_creates(case: dict[str, Any], number: int, send: Send) -> list[dict[str, Any]]:
+    """Create a case's objects; gives an answer for each."""
+    told = []
+    for index, spec in enumerate([case["object"], *(case.get("tries") or ())]):
+        name = "o" if index == 0 else f"t{index}"
+        told.append(_shown(*await send("create", f"w{number}s/{name}", instance(number, spec, name))))
+    return told
+
+
+async def play_updates(case: dict[str, Any], number: int, send: Send) -> list[dict[str, Any]]:
+    """Send a case's updates; gives an answer for each."""
+    told = []
+    for change in case.get("updates") or ():
+        _, live, _ = await send("get", f"w{number}s/o", None)
+        _merge(live["spec"], change)
+        told.append(_shown(*await send("update", f"w{number}s/o", live)))
+    return told
+
+
+def _shown(status: int, body: dict[str, Any], warnings: list[str]) -> dict[str, Any]:
+    found = _told(status, body, warnings) if body.get("kind") == "Status" else {"status": status}
+    if body.get("kind") != "Status":
+        found["spec"] = body["spec"]
+        if warnings:
+            found["warnings"] = sorted(warnings)
+    return found
+
+
 def _told(status: int, body: dict[str, Any], warnings: list[str]) -> dict[str, Any]:
     """Give what can be compared of an answer."""
     found: dict[str, Any] = {"status": status}
@@ -130,6 +175,38 @@ def _told(status: int, body: dict[str, Any], warnings: list[str]) -> dict[str, A
         found["storedVersions"] = body["status"].get("storedVersions")
         found["generation"] = body["metadata"]["generation"]
     return found
+
+
+@pytest.fixture
+def replay_objects(api: Any) -> Callable[[dict[str, Any], int], Awaitable[list[dict[str, Any]]]]:
+    """Plays a case about objects against our server, in process."""
+
+    async def play_all(case: dict[str, Any], number: int) -> list[dict[str, Any]]:
+        resource = Resource("example.org", "v1", f"w{number}s", f"W{number}")
+
+        async def send(verb: str, name: str, body: Any) -> tuple[int, Any, list[str]]:
+            asked = resource if "/" in name else CRDS
+            name = "" if verb == "create" else name.rpartition("/")[2]
+            namespace = "" if asked is CRDS else "default"
+            try:
+                answer = await api.answer(verb, asked, name, namespace, body=body)
+            except ApiError as error:
+                return error.code, error.to_status(), []
+            return answer.status, orjson.loads(answer.body), list(answer.warnings)
+
+        crd = definition_of(case, number)
+        status, body, warnings = await send("create", crd["metadata"]["name"], crd)
+        if status != 201:
+            return [_told(status, body, warnings)]
+        told = await play_creates(case, number, send)
+        if "later" in case:
+            _, live, _ = await send("get", crd["metadata"]["name"], None)
+            live["spec"]["versions"] = definition_of(case, number, "later")["spec"]["versions"]
+            status, body, warnings = await send("update", crd["metadata"]["name"], live)
+            assert status == 200, body
+        return told + await play_updates(case, number, send)
+
+    return play_all
 
 
 @pytest.fixture

@@ -14,12 +14,12 @@ from typing import Any, Final
 from roadbed.apimachinery.causes import invalid_value, not_supported, required
 from roadbed.apimachinery.conditions import is_true
 from roadbed.apimachinery.errors import Cause
+from roadbed.apimachinery.goschema import hoisted, show_versions
 from roadbed.apimachinery.names import dns1035_label_errors, dns_subdomain_errors
 from roadbed.apimachinery.objects import annotations_of
 from roadbed.apimachinery.request import Object
 
 from . import naming, webhooks
-from .internal import hoisted, show_versions
 from .versions import columns, schema, selectable_fields, subresources, version
 
 Judge = Callable[[Mapping[str, Any], str], list[Cause]]
@@ -34,6 +34,8 @@ _MUST_STAY: Final = (
 def judge(obj: Object, old: Object | None, schemas: Judge | None) -> list[Cause]:
     """Give everything that keeps a definition from being stored; ``schemas`` None takes schemas on trust."""
     spec = hoisted(obj["spec"])
+    if old is not None and schemas is not None:
+        schemas = _but_for(old, schemas)
     name, group = obj["metadata"].get("name") or "", spec.get("group") or ""
     causes = []
     if old is None and name != f"{spec['names'].get('plural') or ''}.{group}":
@@ -50,6 +52,12 @@ def judge(obj: Object, old: Object | None, schemas: Judge | None) -> list[Cause]
         )
         causes.append(invalid_value("spec.preserveUnknownFields", True, detail))
     return causes
+
+
+def _but_for(old: Object, schemas: Judge) -> Judge:
+    """Judge only schemas that no version had before: what was accepted once stays acceptable."""
+    known = [(each.get("schema") or {}).get("openAPIV3Schema") for each in old["spec"].get("versions") or ()]
+    return lambda openapi, path: [] if openapi in known else schemas(openapi, path)
 
 
 def _spec(spec: Mapping[str, Any], written: Mapping[str, Any], schemas: Judge | None) -> Iterator[Cause]:

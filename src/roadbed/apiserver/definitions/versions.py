@@ -11,8 +11,7 @@ from typing import Any, Final
 
 from roadbed.apimachinery.causes import duplicate, invalid_value, required, too_many
 from roadbed.apimachinery.errors import Cause
-
-from .internal import go_members, show_schema
+from roadbed.apimachinery.goschema import go_members, show_schema
 
 Raw = Mapping[str, Any]
 _COLUMN_TYPES: Final = "boolean,date,integer,number,string"
