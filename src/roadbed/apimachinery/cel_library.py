@@ -119,14 +119,7 @@ def _declarations() -> list[Any]:
         method("containsIP", truth, [tagged, each], _contains_ip)
         method("containsCIDR", truth, [tagged, each], _contains_cidr)
 
-    for name, impl in def _order(one: Any, other: Any) -> int:
-    """Compare two quantities or two versions."""
-    if isinstance(one, Mapping) and library.SEMVER in one and library.SEMVER in other:
-        return library.compared(one, other)
-    return _compared(_amount(one), _amount(other))
-
-
-_QUANTITY_COMPARISONS.items():
+    for name, impl in _QUANTITY_COMPARISONS.items():
         method(name, number if name == "compareTo" else truth, [tagged, tagged], impl)
     for name, impl in _QUANTITY_SUMS.items():
         method(name, tagged, [tagged, tagged], impl)
@@ -323,6 +316,13 @@ def _as_integer(value: Any) -> int:
     if not _is_integer(amount):
         raise ValueError("cannot convert value to integer")
     return int(amount)
+
+
+def _order(one: Any, other: Any) -> int:
+    """Compare two quantities or two versions."""
+    if isinstance(one, Mapping) and library.SEMVER in one and library.SEMVER in other:
+        return library.compared(one, other)
+    return _compared(_amount(one), _amount(other))
 
 
 _QUANTITY_COMPARISONS: Final[dict[str, Callable[[Any, Any], Any]]] = {
