@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from roadbed.apiserver import KeyFileError
+from roadbed.apiserver.certificates import Certificates
 from roadbed.interfaces.cli import PlatformError
 from roadbed.interfaces.cli.maintenance import (
     BackupReport,
     CheckReport,
     CompactionReport,
+    Credential,
     RestoreReport,
     Tell,
 )
@@ -48,6 +53,20 @@ class FolderMaintenance:
                 "a running platform compacts by itself: stop it only to make its file as small as can be",
             ) from error
         return CompactionReport(store, revision, before_bytes, store.stat().st_size)
+
+    def issue(self, data_dir: Path, user: str, groups: Sequence[str], life: timedelta) -> Credential:
+        """Sign a client certificate with the CA of a folder."""
+        folder = _absolute(data_dir)
+        if not (folder / "pki" / "ca.key").is_file():
+            raise PlatformError(
+                f"{folder} has no certificate authority",
+                "`roadbed up` makes one; or name another with --data-dir",
+            )
+        try:
+            certificates = Certificates.open_folder(folder, clock=lambda: datetime.now(UTC))
+        except KeyFileError as error:
+            raise PlatformError(str(error)) from error
+        return Credential(*certificates.issue_client(user, groups, life=life))
 
 
 def _absolute(path: Path) -> Path:

@@ -6,8 +6,9 @@ Everything here blocks, works on files alone, and asks no server: it also works 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -76,6 +77,14 @@ class CompactionReport:
     after_bytes: int
 
 
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """A client certificate and its key, both PEM; nothing of them is kept."""
+
+    certificate_pem: bytes
+    key_pem: bytes
+
+
 class Maintenance(Protocol):
     """Looks after one data folder. Every method raises ``PlatformError`` with the next step."""
 
@@ -93,6 +102,10 @@ class Maintenance(Protocol):
 
     def compact(self, data_dir: Path, tell: Tell) -> CompactionReport:
         """Forget all history of a folder on which no platform runs, and give its space back to the disk."""
+        ...
+
+    def issue(self, data_dir: Path, user: str, groups: Sequence[str], life: timedelta) -> Credential:
+        """Make somebody a credential, signed by the folder's CA; a platform may run on it meanwhile."""
         ...
 
 
