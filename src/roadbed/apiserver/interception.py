@@ -6,6 +6,7 @@ be told when they change.
 
 from __future__ import annotations
 
+from .admitters import CertificateChecks, Defaults
 from .context import Core
 from .matching import Cluster
 from .policies import mutating as mutating_policies
@@ -15,6 +16,7 @@ from .policies.evaluation import Evaluation
 from .policies.mutating import MutatingPolicies
 from .policies.validating import ValidatingPolicies
 from .quota import Quotas
+from .quota.limits import Limits
 from .webhooks import Caller
 from .webhooks.hooks import Hooks
 from .webhooks.mutating import MutatingWebhooks
@@ -38,12 +40,17 @@ def intercept(core: Core, caller: Caller) -> Quotas:
         core.registry, core.hub, cluster, ("v1beta1", "mutating"), mutating_policies.read_body
     )
     quotas = Quotas(core.registry, core.hub)
+    limits = Limits(core.registry, core.hub)
     core.admission.chain(
         mutators=[
+            limits,
+            Defaults(core.registry),
             MutatingPolicies(mutating, evaluation, cluster),
             MutatingWebhooks(hooks("mutatingwebhookconfigurations"), reviewing, evaluation),
         ],
         validators=[
+            limits,
+            CertificateChecks(core.authorizer),
             ValidatingPolicies(validating, evaluation),
             ValidatingWebhooks(hooks("validatingwebhookconfigurations"), reviewing, evaluation),
             quotas,

@@ -15,7 +15,7 @@ from typing import Any
 import orjson
 
 from roadbed.apimachinery.admission import AdmissionRequest
-from roadbed.apimachinery.errors import NotFoundError
+from roadbed.apimachinery.errors import ForbiddenError, NotFoundError
 from roadbed.apimachinery.gvk import Resource
 from roadbed.apimachinery.labels import Selector
 from roadbed.apimachinery.request import Object
@@ -228,3 +228,18 @@ def covering(resource: Resource, rules: Iterable[Rule], cluster: Cluster) -> boo
     """Say whether a rule could fit a resource or an equivalent of it."""
     candidates = (resource, *cluster.equivalents(resource))
     return any(rule.covers(each) for rule in rules for each in candidates)
+
+
+def name_shown(request: AdmissionRequest) -> str:
+    """Give the name that a refusal shows: of an object that has none yet, what it is generated from."""
+    if request.name:
+        return request.name
+    meta: Object = (request.object or {}).get("metadata") or {}
+    return str(meta.get("name") or meta.get("generateName") or "Unknown")
+
+
+def refusal(request: AdmissionRequest, text: str) -> ForbiddenError:
+    """Give the error by which admission refuses a write."""
+    resource, name = request.resource, name_shown(request)
+    message = f'{resource.qualified} "{name}" is forbidden: {text}'
+    return ForbiddenError(message, group=resource.group, kind=resource.plural, name=name)

@@ -22,12 +22,11 @@ from roadbed.apimachinery.patch import json_patch
 from roadbed.apimachinery.request import Object
 from roadbed.apimachinery.structure import Structure
 from roadbed.apiserver.admission import Reinvocation
-from roadbed.apiserver.matching import Cluster
+from roadbed.apiserver.matching import Cluster, name_shown
 
 from .binding import Policies, Use
 from .evaluation import Evaluation, Scope
 from .expressions import Expression, compiled
-from .validating import name_shown
 
 NAME = "MutatingAdmissionPolicy"
 

@@ -24,7 +24,7 @@ from roadbed.apimachinery.errors import (
     UnauthorizedError,
 )
 from roadbed.apimachinery.gvk import Resource
-from roadbed.apimachinery.request import Object
+from roadbed.apiserver.matching import name_shown
 
 from .binding import Binding, Policies, Policy, Use
 from .evaluation import Evaluation, Scope
@@ -204,11 +204,3 @@ def _denied(
         name=name,
         causes=[Cause("", text)],
     )
-
-
-def name_shown(request: AdmissionRequest) -> str:
-    """Give the name that a refusal shows: of an object that has none yet, what it is generated from."""
-    if request.name:
-        return request.name
-    meta: Object = (request.object or {}).get("metadata") or {}
-    return str(meta.get("name") or meta.get("generateName") or "Unknown")

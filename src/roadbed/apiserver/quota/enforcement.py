@@ -18,10 +18,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from roadbed.apimachinery.admission import AdmissionRequest
-from roadbed.apimachinery.errors import ApiError, ForbiddenError
 from roadbed.apimachinery.gvk import Resource
 from roadbed.apimachinery.quantity import Quantity, parse_quantity
 from roadbed.apimachinery.request import Object
+from roadbed.apiserver.matching import refusal
 from roadbed.apiserver.registry import Registry
 from roadbed.apiserver.snapshots import Snapshot
 from roadbed.apiserver.watchcache import Hub
@@ -188,7 +188,7 @@ def _check(request: AdmissionRequest, quota: Quota, added: Mapping[str, Quantity
     used = {name: tally.used(name, quota.scopes) for name in requested}
     exceeded = [name for name, amount in requested.items() if used[name] + amount > quota.hard[name]]
     if exceeded:
-        raise _forbidden(
+        raise refusal(
             request,
             f"exceeded quota: {quota.name}, requested: {_shown(requested, exceeded)}, "
             f"used: {_shown(used, exceeded)}, limited: {_shown(quota.hard, exceeded)}",
@@ -197,9 +197,3 @@ def _check(request: AdmissionRequest, quota: Quota, added: Mapping[str, Quantity
 
 def _shown(amounts: Mapping[str, Quantity], names: list[str]) -> str:
     return ",".join(f"{name}={amounts[name]}" for name in sorted(names))
-
-
-def _forbidden(request: AdmissionRequest, text: str) -> ApiError:
-    resource = request.resource
-    message = f'{resource.qualified} "{request.name}" is forbidden: {text}'
-    return ForbiddenError(message, group=resource.group, kind=resource.plural, name=request.name)

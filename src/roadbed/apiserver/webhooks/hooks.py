@@ -13,10 +13,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from roadbed.apimachinery.admission import AdmissionRequest
-from roadbed.apimachinery.errors import ForbiddenError
 from roadbed.apimachinery.gvk import Resource
 from roadbed.apimachinery.request import Object
-from roadbed.apiserver.matching import CONFIGURATION_GROUP, Cluster, Criteria, covering, is_exempt
+from roadbed.apiserver.matching import CONFIGURATION_GROUP, Cluster, Criteria, covering, is_exempt, refusal
 from roadbed.apiserver.policies.conditions import Conditions
 from roadbed.apiserver.policies.evaluation import Evaluation
 from roadbed.apiserver.registry import Registry
@@ -89,13 +88,7 @@ class Hooks:
             return Invocation(hook, resource)
         verdict, trouble = hook.conditions.hold(evaluation.seen_as(request, resource))
         if trouble and hook.fails_closed:
-            own = request.resource
-            raise ForbiddenError(
-                f'{own.qualified} "{request.name}" is forbidden: {trouble}',
-                group=own.group,
-                kind=own.plural,
-                name=request.name,
-            )
+            raise refusal(request, trouble)
         return Invocation(hook, resource) if verdict else None
 
 
