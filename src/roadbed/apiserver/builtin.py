@@ -82,6 +82,7 @@ def definitions(crds: CrdStrategy, services: kinds.Services) -> Iterable[Definit
             strategy=strategies.get(resource) or kinds.strategy_of(resource, services),
             compile=partial(_compiled, resource),
             settle=partial(kinds.settle_of, resource),
+            empty=partial(kinds.empty_of, resource),
             columns=kinds.columns_of(resource),
             has_status="status" in resource.subresources,
             is_sealed=resource == core.SECRETS,

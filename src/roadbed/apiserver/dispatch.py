@@ -139,7 +139,9 @@ class Dispatcher:
             ),
         )
         is_review = Resource(request.group, request.version, request.plural, "") in self._reviewers
-        return _no_verb() if is_review else routes.not_found()
+        if is_review:
+            return _no_verb()
+        return routes.not_found()
 
     def _has_verb(self, served: Served, request: ApiRequest) -> bool:
         if not request.subresource:

@@ -65,6 +65,7 @@ class Definition:
     strategy: Strategy
     compile: Callable[[], Compiled]  # asked on first use: a platform has many kinds and uses few
     settle: Callable[[], Callable[[Object], None] | None] = _nothing  # what Go types make of an object
+    empty: Callable[[], Object] = dict  # an object before anything in it is set
     openapi: Mapping[str, Any] | None = None  # a CRD's own schema; built-in kinds have theirs as data
     siblings: Callable[[], Mapping[str, Structure]] = dict  # the other versions' structures by apiVersion
     columns: Sequence[Column] = PLAIN
@@ -272,15 +273,8 @@ class Served:
             subresource=subresource,
             reset=resets,
             versions=definition.siblings(),
-            zero=self._zero,
+            zero=definition.empty,
         )
-
-    def _zero(self) -> Object:
-        """Give what a new object's fields are compared with: nobody owns the empty values of its Go types."""
-        empty: Object = {"metadata": {}}
-        if self.settle is not None:
-            self.settle(empty)
-        return empty
 
 
 class Registry:

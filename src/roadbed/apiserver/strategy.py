@@ -50,6 +50,7 @@ class Strategy:
     """The plain kind: configuration without generation. Others override what they do differently."""
 
     has_generation = False
+    has_grace_period = True  # deletion says how long it takes: not at all
     creates_on_update = False  # PUT of an absent name creates it
     allows_unconditional_update = True  # PUT without resourceVersion overwrites
     judges_all = False  # ``validate`` says all that the schema would, and in better words
@@ -159,6 +160,7 @@ class NamespaceStrategy(Strategy):
     """Namespaces go only when their own ``spec.finalizers`` are gone too (``namespaces/finalize``)."""
 
     field_paths = _NAMESPACE_PATHS
+    has_grace_period = False
 
     @property
     def name_rule(self) -> NameRule:
@@ -167,9 +169,14 @@ class NamespaceStrategy(Strategy):
     def prepare_create(self, obj: Object) -> None:
         spec = obj["spec"] if isinstance(obj.get("spec"), dict) else {}
         finalizers = [each for each in spec.get("finalizers") or [] if each != "kubernetes"]
-        obj["spec"] = {**spec, "finalizers": [*finalizers, "kubernetes"]}
-        obj["status"] = {"phase": "Active"}
+        obj["spec"] = {**spec, "finalizers": finalizers}
+        if not finalizers:
+            del obj["spec"]["finalizers"]
         _name_label(obj)
+
+    def complete_create(self, obj: Object) -> None:
+        obj["spec"] = {**obj["spec"], "finalizers": [*obj["spec"].get("finalizers", ()), "kubernetes"]}
+        obj["status"] = {"phase": "Active"}
 
     def prepare_update(self, new: Object, old: Object) -> None:
         new["spec"] = {

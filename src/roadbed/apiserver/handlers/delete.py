@@ -79,7 +79,8 @@ async def _remove(core: Core, call: Call, live: Object, options: dict[str, Any])
     meta = held["metadata"]
     if not meta.get("deletionTimestamp"):
         meta["deletionTimestamp"] = core.now()
-        meta["deletionGracePeriodSeconds"] = 0
+        if served.strategy.has_grace_period:
+            meta["deletionGracePeriodSeconds"] = 0
         if meta.get("generation"):
             meta["generation"] += 1
         served.strategy.begin_deletion(held)

@@ -8,6 +8,6 @@ from . import autoscaling
 from .allocation import Services
 from .columns import columns_of
 from .facts import SCALES, strategy_of
-from .shapes import settle_of
+from .shapes import empty_of, settle_of
 
-__all__ = ["SCALES", "Services", "autoscaling", "columns_of", "settle_of", "strategy_of"]
+__all__ = ["SCALES", "Services", "autoscaling", "columns_of", "empty_of", "settle_of", "strategy_of"]

@@ -27,7 +27,6 @@ Settle = Callable[[Object], None]
 _REF: Final = "#/components/schemas/"
 _QUANTITY: Final = "io.k8s.apimachinery.pkg.api.resource.Quantity"
 _META: Final = frozenset(("apiVersion", "kind", "metadata"))
-_ABSENT: Final = object()
 
 
 class Shape:
@@ -55,13 +54,17 @@ class Shape:
             self.rule(value)
         for name, zero in self.zeros:
             if name not in value:
-                value[name] = {} if zero is _ABSENT else zero
+                value[name] = {} if isinstance(zero, Shape) else zero
         below = self.below
         for name, each in value.items():
             settle = below.get(name)
             if settle is not None and each is not None:
                 value[name] = settle(each)
         return value
+
+    def empty(self) -> dict[str, Any]:
+        """Give what a value is before anything is set or defaulted."""
+        return {name: zero.empty() if isinstance(zero, Shape) else zero for name, zero in self.zeros}
 
 
 @cache
@@ -89,6 +92,13 @@ def settle_of(resource: Resource) -> Settle | None:
             ) from error
 
     return settle
+
+
+@cache
+def empty_of(resource: Resource) -> dict[str, Any]:
+    """Give the object of a kind in which nothing is set: what a new one's fields are compared with."""
+    name = kubernetes.load().definition_name(resource.gvk)
+    return {"metadata": {}} if name is None else {**_shape(name).empty(), "metadata": {}}
 
 
 @cache
@@ -132,7 +142,7 @@ def _shape(definition: str) -> Shape:
             zeros.append((name, _LEAVES[reference]))  # structs in Go, which never leaves out a struct
         elif is_struct:
             if has_default:
-                zeros.append((name, _ABSENT))
+                zeros.append((name, _shape(reference)))
         elif "o" in letters:
             if not reference:
                 dropped.add(name)
