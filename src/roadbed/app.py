@@ -23,6 +23,7 @@ from roadbed import __version__
 from roadbed.apimachinery.request import User
 from roadbed.apis import load_crds
 from roadbed.apiserver import ADMINS, Access, ApiServer, KeyFileError, Listener, audit, read_or_make
+from roadbed.apiserver.serviceaccounts import LegacyTokens
 from roadbed.client import Client, Login, write_kubeconfig
 from roadbed.controller import Manager, Recorder, SystemClock
 from roadbed.demo import BANNER, Demo
@@ -127,7 +128,7 @@ class Platform:
             access.accounts.address = f"{settings.host}:{api.port}"
             portal, portal_url = await self._serve_portal(catalog, folder)
             kubeconfig = self._write_kubeconfig(folder, access, api.port)
-            await self._run_engines(server, catalog)
+            await self._run_engines(server, access, catalog)
             demo = await opening_demo
         if demo is not None:
             await demo.apply(self.client(field_manager="roadbed-demo"))
@@ -156,6 +157,7 @@ class Platform:
             crds=load_crds(),
             clock=self._clock.now,
         )
+        server.event_life_s = self._settings.event_ttl_s
         access.join(server)
         self._audit(server, access)
         self._unready["engines"] = "controllers are starting"
@@ -238,8 +240,10 @@ class Platform:
             ) from error
         self._stack.push_async_callback(listener.stop)
 
-    async def _run_engines(self, server: ApiServer, catalog: Catalog) -> None:
+    async def _run_engines(self, server: ApiServer, access: Access, catalog: Catalog) -> None:
         manager = await self._stack.enter_async_context(Manager(self.client(INFORMERS)))
+        for instrument in manager.instruments:
+            server.add_instrument(instrument)
         self._manager = manager
 
         def context_for(name: str) -> EngineContext:
@@ -251,8 +255,11 @@ class Platform:
                 recorder=Recorder(client, f"roadbed-{name}", self._clock),
                 clock=self._clock,
                 connect=self.client,
+                settings={"root-ca": access.certificates.ca_pem.decode()},
             )
 
+        filling = LegacyTokens(access.accounts, server.local(INFORMERS).call, access.certificates.ca_pem)
+        await self._stack.enter_async_context(_Ahead(filling.run()))
         plugins = Plugins(BUILTIN_PLUGINS, context_for)
         plugins.add("catalog", CatalogPlugin(catalog))
         for admitter in plugins.admitters():

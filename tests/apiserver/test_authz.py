@@ -334,7 +334,8 @@ async def test_engines_have_what_they_need_and_no_power_over_roles_and_people(wo
     assert world.can(providers, "update", "buckets/status", "shop", "x", "s3.aws.m.upbound.io")
     assert not world.can(providers, "delete", "configmaps", "shop", "x")
     assert world.can(core, "delete", "configmaps", "shop", "x")
-    assert not world.can(core, "create", "configmaps", "shop")
+    assert world.can(core, "create", "configmaps", "shop")  # the root CA, in every namespace
+    assert not world.can(core, "create", "secrets", "shop")
     for engine in (composition, providers, core):
         assert not world.can(engine, "escalate", "clusterroles", group=GROUP)
         assert not world.can(engine, "bind", "clusterroles", group=GROUP)

@@ -216,7 +216,7 @@ def _engine_rules() -> Mapping[str, Sequence[Object]]:
     """Give what each engine may, as narrow as its work allows.
 
     ``core`` collects garbage of every kind, as Kubernetes' own collector does: it reads, patches owner
-    references and finalizers of, and deletes anything, but creates nothing. ``composition`` composes objects of
+    references and finalizers of, and deletes anything, but creates nothing beyond what every namespace has. ``composition`` composes objects of
     any kind that a Composition's author writes down, so it may write all of them; it may neither escalate, bind
     nor impersonate, and who may write a Composition is the real gate. It also gives people rights on the kinds that
     are defined, never more than it has itself, which is why it may delete collections. ``providers`` work on the cloud groups
@@ -237,6 +237,7 @@ def _engine_rules() -> Mapping[str, Sequence[Object]]:
             *shared,
             _rule((*READ, "patch", "update", "delete", "deletecollection"), "*", "*"),
             _rule(("update", "patch"), "", "namespaces/finalize", "namespaces/status"),
+            _rule(("create",), "", "serviceaccounts", "configmaps"),
         ],
         "composition": [*shared, _rule((*READ, *WRITE), "*", "*")],
         "providers": [

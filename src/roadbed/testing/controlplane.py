@@ -100,6 +100,7 @@ def _start(plane: ControlPlane, plugins: Sequence[str]) -> None:
             recorder=Recorder(client, f"roadbed-{name}", plane.clock),
             clock=plane.clock,
             connect=plane.as_user,
+            settings={"root-ca": plane.access.certificates.ca_pem.decode()},
         )
 
     loaded = Plugins(plugins, context_for)

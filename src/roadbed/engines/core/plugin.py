@@ -1,4 +1,4 @@
-"""Registers the core loops: garbage collection and namespace deletion over every served resource."""
+"""Registers the core loops: garbage collection, namespace deletion, and what every namespace has in it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from roadbed.controller import Controller
 from roadbed.plugins import EngineContext, hookimpl
 
+from .accounts import NamespaceFurnisher
 from .garbagecollector import GarbageCollector
 from .namespaces import NamespaceDeleter
 from .served import Follower, ServedResources
@@ -22,4 +23,5 @@ def roadbed_controllers(context: EngineContext) -> Sequence[Controller]:
         context.client,
         [Follower(collecting, collector.watch_of, collector.leave), Follower(deleting, deleter.watch_of)],
     )
-    return [collecting, deleting, served.controller()]
+    furnisher = NamespaceFurnisher(context.client, context.manager, context.settings.get("root-ca", ""))
+    return [collecting, deleting, served.controller(), furnisher.controller()]
