@@ -6,14 +6,18 @@ be told when they change.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Coroutine, Sequence
+
 from .admitters import CertificateChecks, Defaults
 from .context import Core
+from .local import LocalTransport
 from .matching import Cluster
 from .policies import mutating as mutating_policies
 from .policies import validating as validating_policies
 from .policies.binding import Policies
 from .policies.evaluation import Evaluation
 from .policies.mutating import MutatingPolicies
+from .policies.typechecking import TypeChecks
 from .policies.validating import ValidatingPolicies
 from .quota import Quotas
 from .quota.limits import Limits
@@ -23,9 +27,11 @@ from .webhooks.mutating import MutatingWebhooks
 from .webhooks.reviews import Reviewing
 from .webhooks.validating import ValidatingWebhooks
 
+Keeper = Callable[[LocalTransport], Coroutine[None, None, None]]
 
-def intercept(core: Core, caller: Caller) -> Quotas:
-    """Put every built-in stage into the server's admission chain; gives the one that needs a task."""
+
+def intercept(core: Core, caller: Caller) -> Sequence[Keeper]:
+    """Put every built-in stage into the server's admission chain; gives what has to run beside it."""
     cluster = Cluster(core.registry)
     evaluation = Evaluation(cluster, core.authorizer)
     reviewing = Reviewing(caller, cluster)
@@ -56,4 +62,4 @@ def intercept(core: Core, caller: Caller) -> Quotas:
             quotas,
         ],
     )
-    return quotas
+    return (quotas.run, TypeChecks(core.registry, core.hub).run)

@@ -1,9 +1,9 @@
 """The API server: Kubernetes API semantics over a ``Storage``, for HTTP clients and in process.
 
 ``app`` makes one, adds reviewers and admitters, starts it, hands ``asgi`` to a ``Listener`` and
-``local(user)`` to every engine. Everything runs on one event loop; the server owns three tasks: one cleans
-up after deleted CustomResourceDefinitions, one expires events, one writes the status of quotas. ``stop`` ends them
-and every watch.
+``local(user)`` to every engine. Everything runs on one event loop; the server owns four tasks: one cleans
+up after deleted CustomResourceDefinitions, one expires events, two write the status of quotas and of policies.
+``stop`` ends them and every watch.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class ApiServer:
 
     ``crds`` are installed at start (created, or updated where they differ). ``clock`` gives aware UTC;
     ``webhooks`` asks admission and conversion webhooks, and is closed with the server. Events are kept for
-    ``event_life_s`` after they were last written, 0 for ever.
+    ``event_life_s`` after they were last written, 0 for ever; set it before the start.
     """
 
     def __init__(
@@ -67,10 +67,9 @@ class ApiServer:
         crds: Iterable[Object] = (),
         clock: Clock,
         webhooks: Caller | None = None,
-        event_life_s: float = LIFE_S,
     ) -> None:
         self._webhooks = webhooks or Caller()
-        self._event_life_s = event_life_s
+        self.event_life_s = LIFE_S
         self._hub = Hub(storage)
         self._registry = Registry(self._hub, lambda value, key: _opened(sealer, value, key))
         metrics = Metrics()
@@ -102,7 +101,7 @@ class ApiServer:
         self._definitions = CrdStrategy(self._installer.names, self._core.now)
         for definition in builtin.definitions(self._definitions, self._services):
             self._registry.install(definition)
-        self._quotas = intercept(self._core, self._webhooks)
+        self._keepers = intercept(self._core, self._webhooks)
 
     async def start(self) -> None:
         """Load what is stored, install CRDs, namespaces and roles; requests are served afterwards."""
@@ -116,11 +115,11 @@ class ApiServer:
         with self._definitions.trusting():  # nothing but our own is served before the start ends
             await asyncio.gather(*(self._ensure(system, crd, updates=True) for crd in self._crds))
         cleaning = self._installer.clean(self._delete_all, self._release, self._rewrite)
-        expiring = sweep_forever(self._core, system, self._event_life_s)
+        expiring = sweep_forever(self._core, system, self.event_life_s)
         self._tasks = [
             asyncio.create_task(cleaning, name="crd-cleaner"),
             asyncio.create_task(expiring, name="event-expiry"),
-            asyncio.create_task(self._quotas.run(system), name="quota-status"),
+            *(asyncio.create_task(keep(system), name="admission-status") for keep in self._keepers),
         ]
 
     async def stop(self) -> None:
