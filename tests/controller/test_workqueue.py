@@ -4,6 +4,8 @@ import asyncio
 
 import pytest
 
+from roadbed.apimachinery.instruments import exposition
+from roadbed.controller.instruments import QueueInstruments, Tally
 from roadbed.controller.workqueue import WorkQueue
 
 
@@ -81,3 +83,22 @@ async def test_idle_returns_only_when_all_work_is_done():
     assert not waiting.done()
     queue.done(key)
     await asyncio.wait_for(waiting, 1)
+
+
+async def test_a_queue_tells_how_many_keys_waited_and_were_worked_on() -> None:
+    instruments = QueueInstruments()
+    queue: WorkQueue[str] = WorkQueue()
+    queue.tally = Tally(instruments, "databases")
+    name = ("databases",)
+    for key in ("a", "b", "a"):
+        queue.add(key)
+    assert (instruments.adds.value(name), instruments.depth.value(name)) == (2, 2)
+    taken = await queue.get()
+    queue.add(taken)  # comes back when it is done
+    queue.done(taken)
+    queue.add_failed("c")
+    assert (instruments.adds.value(name), instruments.depth.value(name)) == (3, 2)
+    assert (instruments.waits.count(name), instruments.work.count(name)) == (1, 1)
+    assert instruments.retries.value(name) == 1
+    assert b'workqueue_depth{name="databases"} 2' in exposition(instruments.all())
+    queue.close()

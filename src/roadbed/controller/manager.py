@@ -16,10 +16,12 @@ from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Self
 
+from roadbed.apimachinery.instruments import Instrument
 from roadbed.client import Client
 
 from .controller import Controller
 from .informers import Informers
+from .instruments import QueueInstruments, Tally
 from .leaderelection import LeaderElection
 
 logger = logging.getLogger(__name__)
@@ -39,6 +41,12 @@ class Manager:
         self._campaign: asyncio.Task[None] | None = None
         self._tasks: asyncio.TaskGroup | None = None
         self._informers: Informers | None = None
+        self._instruments = QueueInstruments()
+
+    @property
+    def instruments(self) -> list[Instrument]:
+        """What the controllers' workqueues tell about themselves."""
+        return self._instruments.all()
 
     @property
     def informers(self) -> Informers:
@@ -76,6 +84,7 @@ class Manager:
             raise RuntimeError("the manager is not running: enter it first")
         if controller.name in self._controllers:
             raise ValueError(f"controller {controller.name!r} runs already: stop it first")
+        controller.queue.tally = controller.queue.tally or Tally(self._instruments, controller.name)
         runs = self._election is None or self._election.is_leader
         self._controllers[controller.name] = (controller, self._run(controller) if runs else None)
 

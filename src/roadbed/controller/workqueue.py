@@ -14,6 +14,8 @@ from collections import deque
 from collections.abc import Hashable
 from typing import Generic, TypeVar
 
+from .instruments import Tally
+
 Key = TypeVar("Key", bound=Hashable)
 
 FIRST_BACKOFF_S = 0.005  # client-go's base delay
@@ -36,6 +38,7 @@ class WorkQueue(Generic[Key]):
         self._wakers: deque[asyncio.Future[None]] = deque()
         self._idle = asyncio.Event()
         self._idle.set()
+        self.tally: Tally | None = None  # set by whoever wants to know, before the first key
 
     def add(self, key: Key) -> None:
         """Ask for a look at ``key`` as soon as a worker is free; an earlier delay is dropped."""
@@ -45,6 +48,8 @@ class WorkQueue(Generic[Key]):
         if key in self._dirty:
             return
         self._dirty.add(key)
+        if self.tally is not None:
+            self.tally.added(key)
         self._idle.clear()
         if key not in self._active:
             self._ready.append(key)
@@ -69,6 +74,8 @@ class WorkQueue(Generic[Key]):
     def add_failed(self, key: Key) -> float:
         """Ask for another look after this key's backoff, which doubles each time; returns it in seconds."""
         failures = self._failures[key] = self._failures.get(key, 0) + 1
+        if self.tally is not None:
+            self.tally.retried()
         delay_s = float(min(self._first_backoff_s * 2 ** min(failures - 1, 40), self._last_backoff_s))
         self.add_after(key, delay_s)
         return delay_s
@@ -94,11 +101,15 @@ class WorkQueue(Generic[Key]):
         key = self._ready.popleft()
         self._dirty.discard(key)
         self._active.add(key)
+        if self.tally is not None:
+            self.tally.taken(key)
         return key
 
     def done(self, key: Key) -> None:
         """Give a key back; if it was added meanwhile it is queued again."""
         self._active.discard(key)
+        if self.tally is not None:
+            self.tally.done(key)
         if key in self._dirty:
             self._ready.append(key)
             self._wake()
