@@ -34,6 +34,7 @@ def _platform(options: UpOptions) -> Platform:
             portal_port=options.portal_port,
             demo=options.demo,
             in_memory=options.in_memory,
+            event_ttl=options.event_ttl_s,
             audit_policy_file=options.audit.policy_file,
             audit_log_path=options.audit.log_path,
             audit_log_maxsize=options.audit.log_maxsize,

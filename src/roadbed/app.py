@@ -157,7 +157,7 @@ class Platform:
             crds=load_crds(),
             clock=self._clock.now,
         )
-        server.event_life_s = self._settings.event_ttl_s
+        server.event_life_s = self._settings.event_ttl
         access.join(server)
         self._audit(server, access)
         self._unready["engines"] = "controllers are starting"

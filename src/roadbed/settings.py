@@ -13,7 +13,8 @@ class Settings:
 
     ``data_dir`` holds the store, keys and the kubeconfig; with ``in_memory`` only the kubeconfig is written
     there and everything else is gone when the process ends. Port 0 takes a free one. ``demo`` brings the
-    reference platform, its demonstration organisation and the sandbox cloud. Requests are audited where a policy and
+    reference platform, its demonstration organisation and the sandbox cloud. Events go ``event_ttl`` seconds after they were
+    last written, 0 keeps them. Requests are audited where a policy and
     a path are named; a full log has ``maxsize`` megabytes, ``maxbackup`` of them stay for ``maxage`` days, 0 is no bound.
     """
 
@@ -23,6 +24,7 @@ class Settings:
     portal_port: int = 0
     demo: bool = False
     in_memory: bool = False
+    event_ttl: float = 3_600.0
     audit_policy_file: Path | None = None
     audit_log_path: Path | None = None
     audit_log_maxsize: int = 100

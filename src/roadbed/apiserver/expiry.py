@@ -1,4 +1,7 @@
-"""Events live for an hour after they were last seen, as in Kubernetes; this takes the older ones away.
+"""Events live for an hour after they were last written, as in Kubernetes; this takes the older ones away.
+
+What the server itself noted counts, when it was made and when a manager changed it; what an event says about when
+it happened is its author's.
 
 One task of the server runs it until the server stops. Deletions are ordinary ones: watchers see them.
 """
@@ -21,26 +24,29 @@ from .local import LocalTransport
 
 logger = logging.getLogger(__name__)
 
-LIFE = timedelta(hours=1)  # kube-apiserver's --event-ttl
+LIFE_S = 3_600.0  # kube-apiserver's --event-ttl
 SWEEP_S = 60.0
 BATCH = 500  # deletions between two looks at other work
 
 
-async def sweep_forever(core: Core, system: LocalTransport) -> None:
-    """Sweep once a minute until cancelled."""
+async def sweep_forever(core: Core, system: LocalTransport, life_s: float) -> None:
+    """Sweep once a minute until cancelled; 0 keeps events for ever."""
+    if not life_s:
+        return
     while True:
-        await asyncio.sleep(SWEEP_S)
+        await asyncio.sleep(min(SWEEP_S, life_s))
         try:
-            await sweep(core, system)
+            await sweep(core, system, life_s)
         except ApiError as error:
             logger.warning("cannot expire events", extra={"reason": error.reason})
 
 
-async def sweep(core: Core, system: LocalTransport) -> int:
-    """Delete the events that were last seen more than ``LIFE`` ago; give how many."""
+async def sweep(core: Core, system: LocalTransport, life_s: float = LIFE_S) -> int:
+    """Delete the events that were last written more than ``life_s`` seconds ago; give how many."""
     cache = core.registry.get(EVENTS.group, EVENTS.version, EVENTS.plural).cache
     now = core.clock()
-    old = [entry for entry in cache.entries() if _last_seen(orjson.loads(entry.value)) < now - LIFE]
+    oldest = now - timedelta(seconds=life_s)
+    old = [entry for entry in cache.entries() if _last_written(orjson.loads(entry.value)) < oldest]
     for start in range(0, len(old), BATCH):
         deletions = []
         for entry in old[start : start + BATCH]:
@@ -55,12 +61,7 @@ async def sweep(core: Core, system: LocalTransport) -> int:
     return len(old)
 
 
-def _last_seen(event: Object) -> datetime:
-    series = event.get("series") or {}
-    texts = (
-        series.get("lastObservedTime"),
-        event.get("lastTimestamp"),
-        event.get("eventTime"),
-        event["metadata"]["creationTimestamp"],
-    )
-    return max(parse_time(text) for text in texts if text)
+def _last_written(event: Object) -> datetime:
+    meta = event["metadata"]
+    noted = (entry.get("time") for entry in meta.get("managedFields") or ())
+    return max(parse_time(text) for text in (meta["creationTimestamp"], *noted) if text)

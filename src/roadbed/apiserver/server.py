@@ -17,7 +17,7 @@ import orjson
 from roadbed.apimachinery.admission import Admitter, Reviewer
 from roadbed.apimachinery.errors import ApiError, NotFoundError
 from roadbed.apimachinery.instruments import Instrument, Labels
-from roadbed.apimachinery.objects import gvk_of, name_of
+from roadbed.apimachinery.objects import gvk_of, name_of, namespace_of
 from roadbed.apimachinery.request import ApiRequest, Object, User
 from roadbed.apis.apiextensions import CUSTOMRESOURCEDEFINITIONS
 from roadbed.storage import Storage
@@ -211,16 +211,17 @@ class ApiServer:
 
     async def _ensure(self, system: LocalTransport, obj: Object, *, updates: bool = False) -> None:
         """Create an object; where it exists, leave it or bring it up to date."""
-        gvk, name = gvk_of(obj), name_of(obj)
+        gvk, name, namespace = gvk_of(obj), name_of(obj), namespace_of(obj)
         resource = next(each for each in self._registry.resources() if each.gvk == gvk)
         options = {"fieldManager": "roadbed"}
         served = self._registry.get(resource.group, resource.version, resource.plural)
-        stored = served.cache.get(name)
+        stored = served.cache.get(served.path(namespace, name))
+        place = {"namespace": namespace, "options": options}
         if stored is None:
-            await system.call(ApiRequest.on("create", resource, body=obj, options=options))
+            await system.call(ApiRequest.on("create", resource, body=obj, **place))
         elif updates:
             wanted = bootstrap.brought_up_to_date(orjson.loads(stored.value), obj)
-            await system.call(ApiRequest.on("update", resource, name=name, body=wanted, options=options))
+            await system.call(ApiRequest.on("update", resource, name=name, body=wanted, **place))
 
 
 def _opened(sealer: Sealer, value: bytes, key: str) -> bytes:

@@ -41,6 +41,7 @@ class UpOptions:
     demo: bool
     in_memory: bool
     audit: AuditOptions
+    event_ttl_s: float = 3_600.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,6 +44,12 @@ def up(
     in_memory: Annotated[
         bool, typer.Option("--in-memory", help="Keep everything but the kubeconfig in memory.")
     ] = False,
+    event_ttl: Annotated[
+        str,
+        typer.Option(
+            metavar="DURATION", help="How long events stay after they were last written; 0 for ever."
+        ),
+    ] = "1h",
     audit_policy_file: Annotated[
         Path | None,
         typer.Option(help="What the audit log keeps of which request: an audit.k8s.io/v1 Policy."),
@@ -70,6 +76,7 @@ def up(
     Kubernetes client. Stop it with Ctrl-C or SIGTERM; a second Ctrl-C does not wait.
     """
     from roadbed.interfaces.cli.logs import log_to_stderr
+    from roadbed.interfaces.cli.words import seconds
 
     log_to_stderr(verbose)
     invocation: Invocation = context.obj
@@ -83,6 +90,7 @@ def up(
         audit=AuditOptions(
             audit_policy_file, audit_log_path, audit_log_maxsize, audit_log_maxbackup, audit_log_maxage
         ),
+        event_ttl_s=seconds(event_ttl),
     )
     import uvloop
 
