@@ -49,9 +49,11 @@ bench: install
 # Builds the real kube-apiserver and etcd (Go; minutes, the first time) and asks it the corpus of tests/contract again.
 oracle: oracle-build
 	$(BIN)/python -m tests.contract.recorder $(ARGS)
+	$(BIN)/python -m tests.acceptance.kubectl.record
 
 oracle-build: install
 	$(BIN)/python -m tests.oracle.peer build
+	$(BIN)/python -m tests.acceptance.kubectl.record build
 
 # Every platform's pins in one file, with hashes and without the name of any registry's host.
 lock:
