@@ -94,6 +94,18 @@ class Validator(Protocol):
         ...
 
 
+class Generations(Protocol):
+    """What is served; ``generation`` grows with every change."""
+
+    generation: int
+
+
+class _Still:
+    """Nothing ever changes: before the chain is set."""
+
+    generation = 0
+
+
 class Admission:
     """Asks each that wants to see a resource."""
 
@@ -102,9 +114,14 @@ class Admission:
         self._validators: tuple[Validator, ...] = ()
         self._admitters = list(admitters)
         self._by_resource: dict[str, tuple[Admitter, ...]] = {}
+        self._kinds: Generations = _Still()
+        self._generation = 0
+        self._concerns: dict[int, tuple[bool, bool]] = {}
 
-    def chain(self, mutators: Sequence[Mutator], validators: Sequence[Validator]) -> None:
-        """Set who mutates and who validates, in this order."""
+    def chain(self, mutators: Sequence[Mutator], validators: Sequence[Validator], kinds: Generations) -> None:
+        """Set who mutates and who validates, in this order; ``kinds`` tells when other resources are served."""
+        self._kinds = kinds
+        self.forget()
         self._mutators = tuple(mutators)
         self._validators = tuple(validators)
 
@@ -112,17 +129,33 @@ class Admission:
         """Ask one more, after the others."""
         self._admitters.append(admitter)
         self._by_resource.clear()
+        self.forget()
 
     def mutates(self, resource: Resource) -> bool:
         """Say whether anyone wants to see writes before they are complete."""
-        for each in self._mutators:
-            if each.sees(resource):
-                return True
-        return bool(self._interested(resource.qualified))
+        return self._concern(resource)[0]
 
     def validates(self, resource: Resource) -> bool:
         """Say whether anyone wants to see complete writes."""
-        return any(each.sees(resource) for each in self._validators)
+        return self._concern(resource)[1]
+
+    def forget(self) -> None:
+        """Ask every stage anew what it wants to see: what is configured changed."""
+        self._concerns.clear()
+
+    def _concern(self, resource: Resource) -> tuple[bool, bool]:
+        if self._generation != self._kinds.generation:
+            self._generation = self._kinds.generation
+            self._concerns.clear()
+        # By identity: every write asks, and a resource lives as long as the generation that it is served in.
+        found = self._concerns.get(id(resource))
+        if found is None:
+            mutates = bool(self._interested(resource.qualified)) or any(
+                m.sees(resource) for m in self._mutators
+            )
+            found = (mutates, any(each.sees(resource) for each in self._validators))
+            self._concerns[id(resource)] = found
+        return found
 
     async def mutate(self, request: AdmissionRequest) -> Object | None:
         """Give the object to go on with (the one in the request unless someone changed it).

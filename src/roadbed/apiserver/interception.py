@@ -11,7 +11,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from .admitters import CertificateChecks, Defaults
 from .context import Core
 from .local import LocalTransport
-from .matching import Cluster
+from .matching import CONFIGURATION_GROUP, Cluster
 from .policies import mutating as mutating_policies
 from .policies import validating as validating_policies
 from .policies.binding import Policies
@@ -27,6 +27,16 @@ from .webhooks.mutating import MutatingWebhooks
 from .webhooks.reviews import Reviewing
 from .webhooks.validating import ValidatingWebhooks
 
+_CONFIGURATION = (
+    ("", "v1", "limitranges"),
+    ("", "v1", "resourcequotas"),
+    (CONFIGURATION_GROUP, "v1", "mutatingwebhookconfigurations"),
+    (CONFIGURATION_GROUP, "v1", "validatingwebhookconfigurations"),
+    (CONFIGURATION_GROUP, "v1", "validatingadmissionpolicies"),
+    (CONFIGURATION_GROUP, "v1", "validatingadmissionpolicybindings"),
+    (CONFIGURATION_GROUP, "v1beta1", "mutatingadmissionpolicies"),
+    (CONFIGURATION_GROUP, "v1beta1", "mutatingadmissionpolicybindings"),
+)
 Keeper = Callable[[LocalTransport], Coroutine[None, None, None]]
 
 
@@ -61,5 +71,10 @@ def intercept(core: Core, caller: Caller) -> Sequence[Keeper]:
             ValidatingWebhooks(hooks("validatingwebhookconfigurations"), reviewing, evaluation),
             quotas,
         ],
+        kinds=core.registry,
     )
+    for group, version, plural in _CONFIGURATION:
+        served = core.registry.find(group, version, plural)
+        if served is not None:
+            core.hub.observe(served.home, lambda _: core.admission.forget())
     return (quotas.run, TypeChecks(core.registry, core.hub).run)

@@ -26,6 +26,7 @@ _STORAGE_DEFAULT_BETA = "storageclass.beta.kubernetes.io/is-default-class"
 _INGRESS_DEFAULT = "ingressclass.kubernetes.io/is-default-class"
 _CLAIM_CLASS = "volume.beta.kubernetes.io/storage-class"
 _INGRESS_CLASS = "kubernetes.io/ingress.class"
+_GROUPS = ("", "networking.k8s.io", "scheduling.k8s.io")
 _TAINTS = ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable")
 
 
@@ -37,13 +38,13 @@ class Defaults:
         self._fill: dict[str, Callable[[AdmissionRequest, Object], None]] = {
             "pods": self._pod,
             "persistentvolumeclaims": self._claim,
-            "ingresses.networking.k8s.io": self._ingress,
-            "priorityclasses.scheduling.k8s.io": self._priority_class,
+            "ingresses": self._ingress,
+            "priorityclasses": self._priority_class,
         }
 
     def sees(self, resource: Resource) -> bool:
         """Say whether there is something to fill in."""
-        return resource.qualified in self._fill
+        return resource.plural in self._fill and resource.group in _GROUPS
 
     async def mutate(self, request: AdmissionRequest, round_: Reinvocation) -> Object | None:
         """Give the object with what it lacked.
@@ -55,7 +56,7 @@ class Defaults:
         if request.object is None or request.subresource:
             return None
         obj: Object = orjson.loads(orjson.dumps(request.object))
-        self._fill[request.resource.qualified](request, obj)
+        self._fill[request.resource.plural](request, obj)
         return None if obj == request.object else obj
 
     def _pod(self, request: AdmissionRequest, pod: Object) -> None:

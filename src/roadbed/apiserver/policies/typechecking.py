@@ -185,5 +185,5 @@ def _trouble(env: Any, text: str) -> str:
     try:
         env.compile(text)
     except RuntimeError as error:
-        return re.sub(r"^[A-Z_]+: | ?\[[A-Z_]+\]$", "", str(error))
+        return re.sub(r"^[A-Z_]+: | ?\[[A-Z_]+\]$| not found in struct 'rule\.\w+'", "", str(error))
     return ""

@@ -39,7 +39,7 @@ class Limits:
 
     def sees(self, resource: Resource) -> bool:
         """Say whether limits could concern this resource."""
-        return resource.qualified in _LIMITED and bool(self._snapshot.value)
+        return bool(self._snapshot.value) and resource.qualified in _LIMITED
 
     async def mutate(self, request: AdmissionRequest, round_: Reinvocation) -> Object | None:
         """Give a new pod what its namespace gives containers that say nothing."""
