@@ -57,7 +57,7 @@ def test_the_first_thing_found_or_nothing():
     ("path", "words"),
     [
         (".a[", "unterminated array"),
-        ("..a", "recursive descent is not supported"),
+        ("..", "from '..' on"),
         (".a[x]", "invalid array index 'x'"),
         (".a[?(@.b==c)]", "'c' in a filter"),
         (".a[?@.b]", "a filter is written"),

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 import pytest
 
-from roadbed.apimachinery.errors import InvalidError, MethodNotAllowedError, NotFoundError
+from roadbed.apimachinery.errors import ForbiddenError, InvalidError, NotFoundError
 from roadbed.apis.apiextensions import CUSTOMRESOURCEDEFINITIONS as CRDS
 from roadbed.apis.rbac import ROLEBINDINGS
 from roadbed.apiserver import ApiServer
@@ -166,7 +166,7 @@ async def test_a_definition_waits_for_finalizers_of_its_objects(
         while not (await api.get(widgets, "a", "default"))["metadata"].get("deletionTimestamp"):
             await asyncio.sleep(0)
     with pytest.raises(
-        MethodNotAllowedError, match="create not allowed while custom resource definition is terminating"
+        ForbiddenError, match="create not allowed while custom resource definition is terminating"
     ):
         await api.create(widgets, widget("b"))
     await api.patch(widgets, "a", {"metadata": {"finalizers": None}}, "default")

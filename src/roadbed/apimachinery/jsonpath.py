@@ -1,7 +1,7 @@
 r"""The part of kubectl's JSONPath that printer columns use, parsed once and asked per object.
 
 Reads ``.spec.x``, ``['a.b']``, ``.a\.b``, ``[0]``, ``[-1]``, ``[0:2]``, ``[*]``, ``[0,2]`` and filters
-``[?(@.type=="Ready")]``; a missing key finds nothing. Recursive descent (``..``) and ``range`` are refused.
+``[?(@.type=="Ready")]``; a missing key finds nothing, and ``..`` looks at every level. ``range`` is refused.
 
 Source: https://kubernetes.io/docs/reference/kubectl/jsonpath/
 """
@@ -80,7 +80,10 @@ def _steps(path: str, whole: str) -> tuple[list[Step], str]:
     rest = path
     while rest:
         if rest.startswith(".."):
-            raise ValueError(f"cannot read JSONPath {whole!r}: recursive descent is not supported")
+            if len(rest) == 2:
+                break
+            steps.append(_descendants)
+            rest = rest[2:] if rest[2] == "[" else rest[1:]
         if rest.startswith("."):
             name = _NAME.match(rest, 1)
             if name is None:
@@ -235,6 +238,13 @@ def _members(value: Any) -> Iterator[Any]:
         yield from value.values()
     elif isinstance(value, list):
         yield from value
+
+
+def _descendants(value: Any) -> Iterator[Any]:
+    """Give a value and everything below it, outermost first."""
+    yield value
+    for each in _members(value):
+        yield from _descendants(each)
 
 
 def _index(index: int) -> Step:

@@ -108,7 +108,7 @@ def _definition(crd: Object, version: Mapping[str, Any]) -> Definition:
         compile=partial(compile_schema, _openapi(version)),
         siblings=partial(_siblings, crd, version["name"]),
         openapi=_openapi(version),
-        columns=(NAME, *map(column_of, columns)) if columns else _DEFAULT_COLUMNS,
+        columns=_columns(columns, names["kind"]),
         list_kind=names.get("listKind", ""),
         is_custom=True,
         has_status=has_status,
@@ -121,6 +121,17 @@ def _definition(crd: Object, version: Mapping[str, Any]) -> Definition:
 
 
 _DEFAULT_COLUMNS: tuple[Column, ...] = (NAME, AGE)
+
+
+def _columns(columns: Any, kind: str) -> tuple[Column, ...]:
+    """Give a version's columns; the plain ones where its own can't be read, as Kubernetes does."""
+    try:
+        return (NAME, *map(column_of, columns)) if columns else _DEFAULT_COLUMNS
+    except ValueError as error:
+        logger.warning(
+            "columns cannot be read, plain ones are shown", extra={"kind": kind, "why": str(error)}
+        )
+        return _DEFAULT_COLUMNS
 
 
 def _openapi(version: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from roadbed.apimachinery.causes import go_json, go_number
 from roadbed.apimachinery.jsonpath import JsonPath
 from roadbed.apimachinery.request import Object
 
@@ -37,19 +38,26 @@ def _cell(path: JsonPath, kind: str) -> Cell:
         found = path.find(obj)
         if not found:
             return None
-        value = found[0]
+        value = found[0]  # of several, as Kubernetes
         if kind == "date":
-            return age(str(value), now)
+            shown = age(str(value), now)
+            return "<invalid>" if shown == "<unknown>" else shown
         if kind == "string":
-            return _text(found)
+            return _text(value)
         if kind == "boolean":
             return value if isinstance(value, bool) else None
-        return value if isinstance(value, int | float) and not isinstance(value, bool) else None
+        if not isinstance(value, int | float) or isinstance(value, bool):
+            return None
+        return int(value) if kind == "integer" else value
 
     return cell
 
 
-def _text(values: list[Any]) -> str:
-    return ",".join(
-        ("true" if value else "false") if isinstance(value, bool) else str(value) for value in values
-    )
+def _text(value: Any) -> str:
+    if value is None:
+        return "<no value>"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float):
+        return go_number(value)
+    return value if isinstance(value, str) else go_json(value)

@@ -6,6 +6,7 @@ from typing import Any
 
 import orjson
 
+from roadbed.apimachinery.causes import invalid, invalid_value
 from roadbed.apimachinery.errors import BadRequestError, NotFoundError
 from roadbed.apimachinery.request import Answer, Object
 
@@ -71,6 +72,7 @@ def written(call: Call, live: Object, body: Any) -> Object:
 
     Raises:
         BadRequestError: the body is no Scale.
+        InvalidError: fewer replicas than none.
     """
     if not isinstance(body, dict) or body.get("kind", "Scale") != "Scale":
         raise BadRequestError("the body must be a Scale of autoscaling/v1")
@@ -78,8 +80,11 @@ def written(call: Call, live: Object, body: Any) -> Object:
     if not isinstance(spec, dict) or not isinstance(sent, dict):
         raise BadRequestError("spec and metadata of a Scale must be objects")
     replicas = spec.get("replicas", 0)
-    if not isinstance(replicas, int) or isinstance(replicas, bool) or replicas < 0:
-        raise BadRequestError("spec.replicas must be a whole number that is not negative")
+    if not isinstance(replicas, int) or isinstance(replicas, bool):
+        raise BadRequestError("spec.replicas must be a whole number")
+    if replicas < 0:
+        cause = invalid_value(".spec.replicas", replicas, "should be a non-negative integer")
+        raise invalid(call.served.resource.gvk, call.request.name, [cause])
     new: Object = orjson.loads(orjson.dumps(live))
     place = new
     *parents, last = paths(call).spec_path

@@ -7,7 +7,6 @@ from roadbed.apimachinery.errors import (
     BadRequestError,
     Cause,
     ForbiddenError,
-    MethodNotAllowedError,
     NotFoundError,
 )
 from roadbed.apimachinery.request import Answer, Object
@@ -22,14 +21,22 @@ async def create(core: Core, call: Call) -> Answer:
         AlreadyExistsError: the name is taken, or generateName found none free in eight attempts.
     """
     served = call.served
-    if served.definition.refusal:
-        raise MethodNotAllowedError(served.definition.refusal)
     obj = decoding.decode(call, call.request.body)
     check_names(call, obj)
+    if served.definition.refusal:
+        raise _refused(call, str(obj["metadata"].get("name") or ""))
     if obj["metadata"].get("resourceVersion"):
         raise BadRequestError("resourceVersion should not be set on objects to be created")
     check_namespace(core, call)
     return await writing.create_new(core, call, obj, writing.Ownership())
+
+
+def _refused(call: Call, name: str) -> ForbiddenError:
+    resource = call.served.resource
+    return ForbiddenError(
+        f'{resource.qualified} "{name}" is forbidden: {call.served.definition.refusal}',
+        **call.served.details(name),
+    )
 
 
 def check_names(call: Call, obj: Object) -> None:
