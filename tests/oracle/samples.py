@@ -28,6 +28,7 @@ Ask = Callable[[str, str, dict[str, str], Any], Awaitable[tuple[int, Any]]]
 _GIVEN = ("uid", "resourceVersion", "creationTimestamp", "deletionTimestamp", "selfLink")
 _AGE = re.compile(r"(\d+[ydhms])+")
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
+_AGO = re.compile(r"\(\S+ ago\)")
 _UID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _ALLOCATED = re.compile(r"10\.0\.(?!0\.77\b|0\.78\b|0\.0\b)\d+\.\d+")
 _PORT = re.compile(r"\b3[0-2]\d{3}\b")
@@ -130,7 +131,7 @@ def _row(columns: list[dict[str, Any]], row: dict[str, Any]) -> list[Any]:
         ) and (_AGE.fullmatch(text) or _TIME.fullmatch(text)):
             shown = "<time>"
         elif isinstance(cell, str):
-            fixed = _UID.sub("<uid>", _ALLOCATED.sub("<allocated>", cell))
+            fixed = _UID.sub("<uid>", _ALLOCATED.sub("<allocated>", _AGO.sub("(<time> ago)", cell)))
             shown = _PORT.sub(lambda found: found[0] if found[0] in _FIXED_PORTS else "<port>", fixed)
         cells.append(shown)
     return cells

@@ -13,12 +13,10 @@ from typing import Any
 
 import orjson
 
-from roadbed.apimachinery.gvk import Resource
+from roadbed.apimachinery.gvk import GVK, Resource
+from roadbed.apis.kubernetes import subresource
 
 from .registry import Registry, version_rank
-
-SUBRESOURCE_VERBS = ["get", "patch", "update"]
-_SCALE = {"group": "autoscaling", "version": "v1", "kind": "Scale"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,12 +163,16 @@ def _aggregated(resource: Resource) -> dict[str, Any]:
         entry["subresources"] = [
             {
                 "subresource": name,
-                "responseKind": _SCALE if name == "scale" else kind,
-                "verbs": ["update"] if name == "finalize" else SUBRESOURCE_VERBS,
+                "responseKind": _kind(told.kind),
+                "verbs": list(told.verbs),
             }
-            for name in resource.subresources
+            for name, told in ((name, subresource(resource, name)) for name in resource.subresources)
         ]
     return entry
+
+
+def _kind(gvk: GVK) -> dict[str, str]:
+    return {"group": gvk.group, "version": gvk.version, "kind": gvk.kind}
 
 
 def _legacy(resource: Resource) -> list[dict[str, Any]]:
@@ -191,15 +193,17 @@ def _legacy(resource: Resource) -> list[dict[str, Any]]:
         entry["storageVersionHash"] = base64.b64encode(digest).decode()
     entries = [entry]
     for name in resource.subresources:
-        scale = _SCALE if name == "scale" else {}
+        told = subresource(resource, name)
+        is_own = told.kind == resource.gvk
+        other = {} if is_own else {"group": told.kind.group, "version": told.kind.version}
         entries.append(
             {
                 "name": f"{resource.plural}/{name}",
                 "singularName": "",
                 "namespaced": resource.namespaced,
-                "kind": resource.kind,
-                **scale,
-                "verbs": ["update"] if name == "finalize" else SUBRESOURCE_VERBS,
+                "kind": told.kind.kind,
+                **{member: value for member, value in other.items() if value},
+                "verbs": list(told.verbs),
             }
         )
     return entries

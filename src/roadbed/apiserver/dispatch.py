@@ -16,6 +16,7 @@ from roadbed.apimachinery.errors import (
 )
 from roadbed.apimachinery.gvk import Resource
 from roadbed.apimachinery.request import Answer, ApiRequest, Page, User
+from roadbed.apis.kubernetes import subresource
 
 from . import options, routes
 from .context import Call, Core
@@ -30,7 +31,7 @@ from .handlers.watch import Watch
 from .ports import Attributes
 from .registry import Served
 
-_SUBRESOURCE_VERBS = frozenset(("get", "update", "patch"))
+_WRITTEN = frozenset(("status", "scale", "finalize", "approval"))  # subresources that are parts of data
 
 
 Poster = Callable[[Core, Call], Awaitable[Answer]]
@@ -148,15 +149,27 @@ class Dispatcher:
             return request.verb in served.resource.verbs and not (request.verb == "create" and request.name)
         if (request.group, request.plural, request.subresource) in self._posters:
             return request.verb == "create"
-        if request.subresource == "finalize":
-            return request.verb == "update"
-        return request.verb in _SUBRESOURCE_VERBS
+        told = subresource(served.resource, request.subresource)
+        if request.subresource not in _WRITTEN and request.verb in told.verbs:
+            raise _nothing_runs(request)
+        return request.verb in told.verbs
 
     async def _ask(self, user: User, request: ApiRequest, reviewer: Reviewer) -> Answer:
         if request.verb != "create":
             raise _no_verb()
         self._core.authorizer.check(user, _attributes(request))
         return await review(user, request, reviewer)
+
+
+def _nothing_runs(request: ApiRequest) -> ApiError:
+    """Refuse what would need a machine: logs, commands, connections, placements."""
+    return MethodNotAllowedError(
+        f"{request.plural}/{request.subresource} is not served: objects are kept as data here, and nothing runs; "
+        "ask the cluster that runs them",
+        group=request.group,
+        kind=request.plural,
+        name=request.name,
+    )
 
 
 def _attributes(request: ApiRequest) -> Attributes:

@@ -126,7 +126,7 @@ class Served:
     @cached_property
     def managers(self) -> Mapping[str, FieldManager]:
         """Who tracks field ownership, by subresource."""
-        return {name: self._manager(name) for name in ("", "status", "scale", "finalize")}
+        return {name: self._manager(name) for name in ("", "status", "scale", "finalize", "approval")}
 
     @property
     def schema(self) -> Schema | None:
@@ -264,7 +264,7 @@ class Served:
     def _manager(self, subresource: str) -> FieldManager:
         definition = self.definition
         resets = [("status",)] if definition.has_status and subresource in ("", "scale") else []
-        if subresource == "status":
+        if subresource in ("status", "approval"):
             # What a custom resource's status write says beside its status is dropped, metadata included.
             resets = [("spec",), ("metadata",)] if definition.is_custom else [("spec",)]
         return FieldManager(

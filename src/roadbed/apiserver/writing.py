@@ -195,7 +195,7 @@ async def store_changed(core: Core, call: Call, old: Object, new: Object, owners
         strategy = served.strategy
         if (
             strategy.has_generation
-            and call.request.subresource != "status"
+            and call.request.subresource not in ("status", "approval")
             and strategy.spec_changed(new, old)
         ):
             new["metadata"]["generation"] = int(old["metadata"].get("generation") or 0) + 1
@@ -211,7 +211,7 @@ def _prepare_change(call: Call, old: Object, new: Object) -> Object:
     subresource = call.request.subresource
     _check_fixed(call, old, new)
     _keep_fixed(old, new)
-    if subresource == "status":
+    if subresource in ("status", "approval"):
         return _only_status(old, new)
     if subresource == "":
         if served.has_status:

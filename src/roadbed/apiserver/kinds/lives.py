@@ -35,10 +35,8 @@ def daemon_set(obj: Object, old: Object | None) -> None:
 
 
 def node(obj: Object, old: Object | None) -> None:
-    """Give a new node both forms of its addresses' range, and hold pods off until it is said to be ready."""
+    """Hold pods off a new node until it is said to be ready."""
     spec = obj.setdefault("spec", {})
-    if spec.get("podCIDR") and not spec.get("podCIDRs"):
-        spec["podCIDRs"] = [spec["podCIDR"]]
     if old is None:
         taint = {"key": "node.kubernetes.io/not-ready", "effect": "NoSchedule"}
         if taint not in (spec.get("taints") or []):

@@ -87,6 +87,11 @@ def _controller(value: dict[str, Any]) -> None:
             metadata["labels"] = dict(labels)
 
 
+def _node_spec(value: dict[str, Any]) -> None:
+    if value.get("podCIDR") and not value.get("podCIDRs"):
+        value["podCIDRs"] = [value["podCIDR"]]
+
+
 def _node_status(value: dict[str, Any]) -> None:
     if value.get("allocatable") is None and value.get("capacity"):
         value["allocatable"] = dict(value["capacity"])
@@ -146,6 +151,7 @@ PODS: dict[str, Rule] = {
     "core.v1.PersistentVolume": _volume_object,
     "core.v1.PersistentVolumeClaim": _claim,
     "core.v1.PersistentVolumeClaimSpec": fill(volumeMode="Filesystem"),
+    "core.v1.NodeSpec": _node_spec,
     "core.v1.NodeStatus": _node_status,
     "core.v1.LimitRangeItem": _limit,
     "core.v1.Secret": fill(type="Opaque"),
