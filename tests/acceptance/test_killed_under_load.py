@@ -188,16 +188,18 @@ async def kill_rounds(count, start_platform, folder):
     }
 
 
-async def test_ten_kills_under_load_lose_nothing_acknowledged(start_platform, tmp_path, record_property):
-    record_property("figures", await kill_rounds(10, start_platform, tmp_path / "data"))
+async def test_ten_kills_under_load_lose_nothing_acknowledged(
+    start_platform, tmp_path, record_testsuite_property
+):
+    record_testsuite_property("figures", await kill_rounds(10, start_platform, tmp_path / "data"))
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 async def test_a_hundred_kills_under_load_lose_nothing_acknowledged(
-    start_platform, tmp_path, record_property
+    start_platform, tmp_path, record_testsuite_property
 ):
-    record_property("figures", await kill_rounds(100, start_platform, tmp_path / "data"))
+    record_testsuite_property("figures", await kill_rounds(100, start_platform, tmp_path / "data"))
 
 
 async def test_a_backup_of_a_busy_platform_is_one_moment_of_it(start_platform, tmp_path):

@@ -70,12 +70,15 @@ def test_options_reach_the_platform(tmp_path, capsys):
         "--portal-port",
         "1",
         "--no-demo",
+        "--event-ttl",
+        "30m",
     ]
     assert main(["up", *words, "--in-memory", "-v"], platforms=platform) == 0
     options = platform.options
     assert (options.data_dir, options.host) == (tmp_path, "::1")
     assert (options.api_port, options.portal_port) == (0, 1)
     assert (options.demo, options.in_memory) == (False, True)
+    assert options.event_ttl_s == 1_800
 
 
 def test_the_data_folder_may_come_from_the_environment(tmp_path, monkeypatch):
