@@ -1,0 +1,132 @@
+"""A platform that works on and on at a bounded rate: its memory stays where it was once its bounds are full.
+
+The server keeps a window of the newest events (8,192 of them, at most 16 MiB) and what lives; both are full after
+the warm-up. From then on every kind of traffic goes on, and nothing may grow with it.
+"""
+
+import asyncio
+import contextlib
+import itertools
+import os
+import random
+import re
+import time
+from pathlib import Path
+
+import pytest
+
+from roadbed.apimachinery.errors import ApiError
+from roadbed.apis.core import CONFIGMAPS, EVENTS, NAMESPACES
+from roadbed.client import connect
+
+CLIENTS = 8
+GROWTH_MIB = 8.0  # what fragments and samples may cost; a leak of 2 KiB a write would show as 10 MiB
+
+
+def resident_mib(process):
+    status = Path(f"/proc/{process.pid}/status").read_text()
+    return int(re.search(r"VmRSS:\s+(\d+) kB", status)[1]) / 1024
+
+
+class Traffic:
+    """Writes, reads, watches, namespaces that come and go, at ``rate`` writes a second."""
+
+    def __init__(self, client, rate):
+        self.client = client
+        self.rate = rate
+        self.writes = 0
+        self.began = time.monotonic()
+
+    async def pace(self):
+        self.writes += 1
+        ahead_s = self.writes / self.rate - (time.monotonic() - self.began)
+        if ahead_s > 0:
+            await asyncio.sleep(ahead_s)
+
+    async def write(self, number):
+        choice = random.Random(number)
+        for turn in itertools.count():
+            name = f"soak-{number}-{turn % 25}"
+            meta = {"name": name, "namespace": "default"}
+            obj = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta}
+            with contextlib.suppress(ApiError):  # the object is there already, or not there any more
+                match turn % 4:
+                    case 0:
+                        await self.client.delete(CONFIGMAPS, name, "default")
+                    case 1:
+                        await self.client.apply(
+                            CONFIGMAPS, {**obj, "data": {"x": "y" * choice.randrange(2_000)}}
+                        )
+                    case 2:
+                        patch = {"data": {f"k{choice.randrange(5)}": "z" * choice.randrange(500)}}
+                        await self.client.patch(CONFIGMAPS, name, patch, namespace="default")
+                    case _:
+                        about = {"kind": "ConfigMap", "namespace": "default", "name": name}
+                        event = {"metadata": {"name": f"{number}-{turn % 50}", "namespace": "default"}}
+                        event |= {
+                            "apiVersion": "v1",
+                            "kind": "Event",
+                            "involvedObject": about,
+                            "reason": "Soak",
+                        }
+                        await self.client.apply(EVENTS, {**event, "message": str(turn)})
+            await self.pace()
+
+    async def watch(self):
+        while True:
+            page = await self.client.read_all(CONFIGMAPS, "default")
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(random.uniform(0.2, 2)):
+                    async for _ in self.client.watch(CONFIGMAPS, "default", after=page.revision):
+                        pass
+
+    async def come_and_go(self):
+        for turn in itertools.count():
+            name = f"soak-{turn}"
+            await self.client.create(NAMESPACES, {"metadata": {"name": name}})
+            await self.client.delete(NAMESPACES, name)
+            await asyncio.sleep(0.5)
+
+
+async def soak(running, *, rate, warm, writes):
+    client = connect(running.kubeconfig)
+    traffic = Traffic(client, rate)
+    samples = []
+    async with asyncio.TaskGroup() as tasks:
+        working = [tasks.create_task(traffic.write(number)) for number in range(CLIENTS)]
+        working += [tasks.create_task(traffic.watch()) for _ in range(4)]
+        working.append(tasks.create_task(traffic.come_and_go()))
+        while traffic.writes < warm:
+            await asyncio.sleep(0.2)
+        while traffic.writes < warm + writes:
+            samples.append(resident_mib(running.process))
+            await asyncio.sleep(0.2)
+        for task in working:
+            task.cancel()
+    await client.transport.close()
+    # The middle of the first and of the last tenth: one sample may be taken in the middle of a large list.
+    tenth = max(1, len(samples) // 10)
+    first, last = sorted(samples[:tenth])[tenth // 2], sorted(samples[-tenth:])[tenth // 2]
+    seconds = time.monotonic() - traffic.began
+    figures = {
+        "writes": traffic.writes,
+        "per_second": traffic.writes / seconds,
+        "first_mib": first,
+        "last_mib": last,
+    }
+    assert last - first < GROWTH_MIB, figures
+    return figures
+
+
+async def test_memory_is_steady_over_a_short_soak(start_platform, tmp_path, record_testsuite_property):
+    running = await asyncio.to_thread(start_platform, tmp_path / "data", "--no-demo")
+    record_testsuite_property("figures", await soak(running, rate=1_000, warm=8_500, writes=5_000))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1_500)
+async def test_memory_is_steady_over_a_long_soak(start_platform, tmp_path, record_testsuite_property):
+    """As many writes as an hour at fifty a second."""
+    writes = int(os.environ.get("ROADBED_SOAK_WRITES", "180000"))
+    running = await asyncio.to_thread(start_platform, tmp_path / "data", "--no-demo")
+    record_testsuite_property("figures", await soak(running, rate=500, warm=9_500, writes=writes))
