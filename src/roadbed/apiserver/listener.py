@@ -35,6 +35,7 @@ MAX_PIPELINED = (
 MAX_DISCARDED_BYTES = (
     16 * 1024 * 1024
 )  # of a body that was refused: a client that writes on must still see why
+UNSENT_BYTES = 64 * 1024  # a stream waits when its client has more than this to take; TLS would hold 512 KiB
 FRAMING = 16  # bytes of chunk heads for one byte of body: more is not a body but an attack
 _TOO_LARGE = f"Request head larger than {MAX_HEAD_BYTES} bytes."
 _FAULT = "Invalid HTTP request received."
@@ -87,6 +88,7 @@ class _Protocol(HttpToolsProtocol):
         tls = transport.get_extra_info("ssl_object")
         certificate = tls.getpeercert(binary_form=True) if tls is not None else None
         self._extensions = {"tls": {"client_cert": certificate}}
+        transport.set_write_buffer_limits(high=UNSENT_BYTES)
         self._head_began_s = self.loop.time()
 
     def data_received(self, data: bytes) -> None:
