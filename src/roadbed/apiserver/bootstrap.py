@@ -24,6 +24,8 @@ ADMINS = "roadbed:admins"
 """The group of people who may do everything; unlike ``system:masters`` it is a role's doing and can be taken."""
 PORTAL = "system:portal"
 """The user as which the portal works when it acts for nobody in particular."""
+AGGREGATION = "system:controller:clusterrole-aggregation-controller"
+"""The user, and its role, who writes the rules of aggregated ClusterRoles; no other may escalate."""
 
 _AUTOUPDATE_FLOW = "apf.kubernetes.io/autoupdate-spec"
 
@@ -52,6 +54,7 @@ def policy() -> list[Object]:
         make.binding("roadbed:admins", "cluster-admin", groups=(ADMINS,)),
         make.binding("roadbed:basic-user", "roadbed:basic-user", groups=("system:authenticated",)),
         make.binding("system:portal", "system:portal", user=PORTAL),
+        make.binding(AGGREGATION, AGGREGATION, user=AGGREGATION),
         *(
             make.binding(f"system:engine:{name}", f"system:engine:{name}", user=f"system:engine:{name}")
             for name in _ENGINES
@@ -106,6 +109,7 @@ def _platform_roles() -> list[Object]:
         make.role("roadbed:basic-user", make.rule(("create",), _REVIEWS, "portalsessions"), *offers),
         make.role("roadbed:aggregate-to-view", *seen, part_of=f"{_AGGREGATE}view"),
         make.role("roadbed:aggregate-to-edit", make.rule(WRITE, _AWS, "*"), part_of=f"{_AGGREGATE}edit"),
+        make.role(AGGREGATION, make.rule((*READ, "escalate", "patch", "update"), GROUP, "clusterroles")),
         make.role("system:portal", *impersonation, *projected, *managed, *questions),
         *_crossplane_roles(),
         *(role for name, rules in _engine_rules().items() for role in _engine(name, rules)),

@@ -1,4 +1,4 @@
-"""Registers the core loops: garbage collection, namespace deletion, and what every namespace has in it."""
+"""Registers the core loops: garbage collection, namespace deletion, what every namespace has, roles."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from roadbed.controller import Controller
 from roadbed.plugins import EngineContext, hookimpl
 
 from .accounts import NamespaceFurnisher
+from .aggregation import USER, RoleAggregator
 from .garbagecollector import GarbageCollector
 from .namespaces import NamespaceDeleter
 from .served import Follower, ServedResources
@@ -24,4 +25,5 @@ def roadbed_controllers(context: EngineContext) -> Sequence[Controller]:
         [Follower(collecting, collector.watch_of, collector.leave), Follower(deleting, deleter.watch_of)],
     )
     furnisher = NamespaceFurnisher(context.client, context.manager, context.settings.get("root-ca", ""))
-    return [collecting, deleting, served.controller(), furnisher.controller()]
+    aggregator = RoleAggregator(context.connect(USER), context.manager)
+    return [collecting, deleting, served.controller(), furnisher.controller(), aggregator.controller()]
