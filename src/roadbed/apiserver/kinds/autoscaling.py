@@ -13,6 +13,8 @@ import orjson
 
 from roadbed.apimachinery.request import Object
 
+from .defaults import RULES
+
 _PREFIX = "autoscaling.alpha.kubernetes.io/"
 _METRICS, _CURRENT = f"{_PREFIX}metrics", f"{_PREFIX}current-metrics"
 _CONDITIONS, _BEHAVIOR = f"{_PREFIX}conditions", f"{_PREFIX}behavior"
@@ -57,7 +59,9 @@ def to_storage(obj: Object) -> Object:
     if conditions:
         status["conditions"] = conditions
     _annotate(metadata, annotations)
-    return {**obj, "apiVersion": "autoscaling/v2", "metadata": metadata, "spec": spec, "status": status}
+    new = {**obj, "apiVersion": "autoscaling/v2", "metadata": metadata, "spec": spec, "status": status}
+    RULES["autoscaling.v2.HorizontalPodAutoscaler"](new)
+    return new
 
 
 def from_storage(obj: Object) -> Object:
