@@ -40,7 +40,7 @@ async def test_apply_creates_and_owns_then_repeats_without_a_revision(api: Any, 
 
 
 async def test_apply_without_manager_is_refused(api: Any) -> None:
-    with pytest.raises(BadRequestError, match="fieldManager: Required value"):
+    with pytest.raises(InvalidError, match="fieldManager: Required value"):
         await api.patch(CONFIGMAPS, "a", BODY, "default", patch_type=APPLY_PATCH)
 
 
@@ -140,8 +140,8 @@ async def test_a_revision_in_a_patch_is_a_precondition(api: Any) -> None:
     await api.patch(
         CONFIGMAPS, "a", {"metadata": {"resourceVersion": revision}, "data": {"n": "1"}}, "default"
     )
-    for wrong in ({"resourceVersion": revision}, {"uid": "other"}):
-        with pytest.raises(ConflictError):
+    for wrong, error in (({"resourceVersion": revision}, ConflictError), ({"uid": "other"}, InvalidError)):
+        with pytest.raises(error):
             await api.patch(CONFIGMAPS, "a", {"metadata": wrong, "data": {"n": "2"}}, "default")
 
 

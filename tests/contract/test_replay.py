@@ -59,7 +59,7 @@ def _explaining(accepted: list[dict[str, str]], case: Case, step: int, place: st
     for index, entry in enumerate(accepted):
         if (
             any(fnmatchcase(case.name, name) for name in str(entry["case"]).split())
-            and str(entry.get("step", step)) == str(step)
+            and str(step) in str(entry["step"]).split()
             and any(fnmatchcase(place, name) for name in str(entry["at"]).split())
         ):
             return index

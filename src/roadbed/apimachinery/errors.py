@@ -131,6 +131,7 @@ class ForbiddenError(ApiError):
 
     code = 403
     reason = "Forbidden"
+    has_details = True
 
 
 class NotFoundError(ApiError):

@@ -93,9 +93,9 @@ def decode_patch(body: bytes, content_type: str) -> tuple[Any, str]:
     """
     media_type = content_type.partition(";")[0].strip().lower()
     if media_type not in _PATCHES:
-        raise UnsupportedMediaTypeError(
-            f"the body of the request was in an unknown format - accepted media types include: {', '.join(_PATCHES)}"
-        )
+        error = UnsupportedMediaTypeError("415: Unsupported Media Type")
+        error.has_details = True
+        raise error
     return (load_value(body) if media_type == APPLY_PATCH else load_json(body)), media_type
 
 

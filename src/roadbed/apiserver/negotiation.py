@@ -81,7 +81,7 @@ def form_of(accept: str, *, is_watch: bool = False, is_custom: bool = False) -> 
         return PLAIN
     supported = tuple(MEDIA_TYPES)
     if not is_custom and not _routes(accept, (*supported, *STREAMED) if is_watch else supported):
-        raise NotAcceptableError(_unroutable((*supported, *STREAMED) if is_watch else supported))
+        raise _unroutable((*supported, *STREAMED) if is_watch else supported)
     found = [form for form in _forms(accept, is_custom=is_custom) if form is not None]
     if not found:
         raise _none_of(supported)
@@ -102,7 +102,7 @@ def document_form(accept: str, *, is_discovery_root: bool = False, has_protobuf:
         return PLAIN
     supported = tuple(MEDIA_TYPES) if has_protobuf else (JSON,)
     if not _routes(accept, supported):
-        raise NotAcceptableError(_unroutable(supported))
+        raise _unroutable(supported)
     for clause in _clauses(accept):
         for media_type in supported:
             if media_type == PROTOBUF and clause.type == "*":
@@ -247,8 +247,10 @@ def _routes(accept: str, supported: tuple[str, ...]) -> bool:
     return "*/*" in types or not types.isdisjoint(supported)
 
 
-def _unroutable(supported: tuple[str, ...]) -> str:
-    return f"406: Not Acceptable\n\nAvailable representations: {', '.join(supported)}"
+def _unroutable(supported: tuple[str, ...]) -> NotAcceptableError:
+    error = NotAcceptableError(f"406: Not Acceptable\n\nAvailable representations: {', '.join(supported)}")
+    error.has_details = True
+    return error
 
 
 def _none_of(supported: tuple[str, ...]) -> NotAcceptableError:

@@ -128,19 +128,7 @@ class _Shape:
         return (next(iter(lines)),) if len(batch) == 1 else _pieces(lines)
 
     def bookmark(self, value: bytes) -> bytes:
-        if self._form.shape == "Table":
-            meta = orjson.loads(value)["metadata"]
-            value = table.table(
-                self._served.columns,
-                [],
-                meta,
-                self._clock(),
-                include=self._include,
-                version=self._form.version,
-            )
-        elif self._form.shape:
-            value = table.partial(value, version=self._form.version)
-        return self.line("BOOKMARK", value)
+        return self.line("BOOKMARK", self._object(value))
 
     def _object(self, value: bytes) -> bytes:
         if not self._form.shape:

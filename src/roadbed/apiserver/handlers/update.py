@@ -22,7 +22,8 @@ async def update(core: Core, call: Call) -> Answer:
     subresource = call.request.subresource
     if subresource == "scale":
         body = decoding.copied(call.request.body)
-        named = (body.get("metadata") or {}).get("name") if isinstance(body, dict) else None
+        meta = body.get("metadata") if isinstance(body, dict) else None
+        named = meta.get("name") if isinstance(meta, dict) else None
         if named and named != call.request.name:
             raise BadRequestError(
                 f"the name of the object ({named}) does not match the name on the URL ({call.request.name})"
@@ -64,7 +65,7 @@ async def change(core: Core, call: Call, build: writing.Build, *, creates: bool 
 
 
 async def _create_instead(core: Core, call: Call, obj: Object) -> Answer:
-    if obj["metadata"].get("resourceVersion") or obj["metadata"].get("uid"):
+    if obj["metadata"].get("uid"):
         raise call.not_found()
     core.check(call, "create")
     create.check_namespace(core, call)
@@ -77,6 +78,9 @@ def _finalized(live: Object, body: Object) -> Object:
     new = {**body, "spec": {**(body.get("spec") or {}), "finalizers": finalizers}}
     if not finalizers:
         del new["spec"]["finalizers"]
+    name = live["metadata"]["name"]
+    labels = {**(body["metadata"].get("labels") or {}), "kubernetes.io/metadata.name": name}
+    new["metadata"] = {**body["metadata"], "labels": labels}
     if "status" in live:
         new["status"] = live["status"]
     return new
