@@ -15,7 +15,7 @@ import orjson
 import pytest
 import yaml
 
-from roadbed.apimachinery.errors import ApiError
+from roadbed.apimachinery.errors import ApiError, NotFoundError
 from roadbed.apimachinery.gvk import Resource
 from roadbed.apis.apiextensions import CUSTOMRESOURCEDEFINITIONS as CRDS
 
@@ -225,9 +225,22 @@ def sender(api: Any) -> Send:
             )
         except ApiError as error:
             return error.code, error.to_status(), []
+        if verb == "delete":
+            await _gone(api, name)
         return answer.status, orjson.loads(answer.body), list(answer.warnings)
 
     return send
+
+
+async def _gone(api: Any, name: str) -> None:
+    """Wait until the server's own task has let a deleted definition go."""
+    async with asyncio.timeout(1):
+        while True:
+            try:
+                await api.get(CRDS, name)
+            except NotFoundError:
+                return
+            await asyncio.sleep(0)
 
 
 @pytest.fixture

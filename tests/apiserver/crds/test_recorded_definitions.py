@@ -14,6 +14,11 @@ CASES = yaml.safe_load((HERE / "cases.yaml").read_text())
 ANSWERS = json.loads((HERE / "answers.json").read_text())
 
 
-@pytest.mark.parametrize("case", CASES, ids=[case["name"] for case in CASES])
-async def test_a_definition_is_answered_as_the_real_server_answers(case: dict[str, Any], replay: Any) -> None:
-    assert await replay(case) == ANSWERS[case["name"]]
+A_SERVER = 12  # cases; starting one for each would take most of the time
+
+
+@pytest.mark.parametrize("first", range(0, len(CASES), A_SERVER))
+async def test_definitions_are_answered_as_the_real_server_answers(first: int, replay: Any) -> None:
+    cases: list[dict[str, Any]] = CASES[first : first + A_SERVER]
+    found = {case["name"]: await replay(case) for case in cases}
+    assert found == {case["name"]: ANSWERS[case["name"]] for case in cases}
