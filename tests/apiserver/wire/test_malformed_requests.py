@@ -84,7 +84,7 @@ async def test_a_malformed_request_is_refused_and_ends_its_connection(
     """What follows on the connection must not be read as a request: two servers might disagree where it begins."""
     with caplog.at_level(logging.INFO):
         found = {case: await (await wires()).codes(content) for case, content in REFUSED.items()}
-    assert found == dict.fromkeys(REFUSED, [400])
+    assert {case: codes for case, codes in found.items() if codes != [400]} == {}
     assert not caplog.records, "what clients do wrong would fill the log"
 
 
