@@ -185,9 +185,9 @@ async def test_impersonation_takes_effect_and_takes_a_right(port: Port) -> None:
 @pytest.mark.parametrize(
     ("header", "asked"),
     [
-        ("Impersonate_Extra_Scopes", "extras"),
-        ("Impersonate_Group", "groups"),
-        ("Impersonate_Uid", "a uid"),
+        ("Impersonate_Extra_Scopes", "{UserExtra  view  authentication.k8s.io/v1  scopes}"),
+        ("Impersonate_Group", "{Group  view    }"),
+        ("Impersonate_Uid", "{UID  view  authentication.k8s.io/v1  }"),
     ],
 )
 async def test_part_of_an_identity_is_refused_rather_than_ignored(
@@ -196,7 +196,7 @@ async def test_part_of_an_identity_is_refused_rather_than_ignored(
     """Or a request that means to give up rights would be answered with all of its sender's."""
     answer = await port.ask("GET", CONFIGMAPS, port.access.tokens.admin_token, **{header: "view"})
     assert answer.status_code == 400
-    said = f"requested {asked} without impersonating a user: set Impersonate-User"
+    said = f"requested [{asked}] without impersonating a user"
     assert answer.json()["message"] == said
 
 

@@ -195,9 +195,7 @@ class RequestAuthenticator:
             BadRequestError: ``other`` has no name.
         """
         if not other.name:
-            raise BadRequestError(
-                f"requested {_named(other)} without impersonating a user: set Impersonate-User"
-            )
+            raise BadRequestError(f"requested {_named(other)} without impersonating a user")
         for attributes in _impersonations(other):
             self._rbac.check(user, attributes)
         if MASTERS in other.groups and missing(self._rbac.rules_for(user, ""), EVERYTHING):
@@ -207,9 +205,15 @@ class RequestAuthenticator:
 
 
 def _named(other: User) -> str:
-    """Say what a request without a user asks for, by kind: the values are of no help."""
-    asked = {"groups": other.groups, "a uid": other.uid, "extras": other.extra}
-    return " and ".join(name for name, value in asked.items() if value) or "to impersonate"
+    """Print what a request without a user asks for, as Kubernetes prints its object references."""
+    group = "authentication.k8s.io/v1"
+    found = [f"{{Group  {name}    }}" for name in other.groups]
+    found += [
+        f"{{UserExtra  {value}  {group}  {key}}}" for key, values in other.extra.items() for value in values
+    ]
+    if other.uid:
+        found.append(f"{{UID  {other.uid}  {group}  }}")
+    return f"[{' '.join(found)}]"
 
 
 def _utf8(text: str) -> str:
