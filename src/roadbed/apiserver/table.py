@@ -83,14 +83,15 @@ def page_meta(page: Page) -> dict[str, Any]:
 def plain_list(served: Served, page: Page) -> bytes:
     """Give a page as the kind's encoded list: a join of stored bytes."""
     resource = served.resource
-    items = page.items
-    if not served.is_custom:  # items of built-in lists don't repeat what the list says of all of them
-        head_bytes = len(b'{"apiVersion":"","kind":"",') + len(resource.api_version) + len(resource.kind)
-        items = [b"{" + item[head_bytes:] for item in items]
+    if served.is_custom or not page.items:
+        items = b",".join(page.items)
+    else:  # items of built-in lists don't repeat what the list says of all of them
+        skipped = len(b'{"apiVersion":"","kind":"",') + len(resource.api_version) + len(resource.kind)
+        items = b"{" + b",{".join([item[skipped:] for item in page.items])
     # Lists of custom resources say that there is no more, those of built-in kinds say nothing.
     meta = {"continue": "", **page_meta(page)} if served.is_custom else page_meta(page)
     head = {"kind": served.list_kind, "apiVersion": resource.api_version, "metadata": meta}
-    return b'%b,"items":[%b]}' % (orjson.dumps(head)[:-1], b",".join(items))
+    return b'%b,"items":[%b]}' % (orjson.dumps(head)[:-1], items)
 
 
 def _partial(obj: Object, version: str) -> Object:
