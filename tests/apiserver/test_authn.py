@@ -235,7 +235,7 @@ def test_impersonating_more_than_granted_is_refused(
 
 
 def test_groups_without_a_user_are_a_bad_request(access: Access) -> None:
-    with pytest.raises(BadRequestError, match="set Impersonate-User"):
+    with pytest.raises(BadRequestError, match="without impersonating a user"):
         access.authenticator.impersonated(ADMIN, asked(impersonate_group="devs"))
 
 
