@@ -150,6 +150,7 @@ _REPLACED = [
         (r"(LIVE|MERGED)-\d+", r"\1-TEMPORARY"),
         (r"kubectl-edit-\w+\.yaml|edit-\d+\.yaml", "EDITED"),
         (r"X509SHA256=[0-9a-f]{64}", "CERTIFICATE"),
+        (r"(Server Version: version.Info\{.*)GitVersion:.*", r"\1what the server is}"),
         (r"v1\.35\.\d+[\w.+-]*", "SERVER-VERSION"),
         (rf"(?<=\s){_AGE} ago\b", "AGE ago"),
         (rf"(?<=\s){_AGE}(?= |$)", "AGE"),
