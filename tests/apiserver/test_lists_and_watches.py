@@ -163,6 +163,16 @@ async def test_a_watch_older_than_the_ring_replays_from_the_log_and_goes_on_live
     assert found == [("ADDED", "a"), ("DELETED", "a"), ("ADDED", "b"), ("ADDED", "c")]
 
 
+async def test_a_quiet_watch_from_the_log_gets_its_bookmarks(
+    api: Any, storage: Any, server: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("roadbed.apiserver.handlers.watch.BOOKMARK_S", 0.05)
+    start = str(storage.revision)
+    server._registry.get("", "v1", "configmaps").cache.ring_start = storage.revision + 1  # as after a restart
+    async with aclosing(api.watch(CONFIGMAPS, resourceVersion=start, allowWatchBookmarks="true")) as events:
+        assert (await anext(events)).type == "BOOKMARK"
+
+
 async def test_a_watch_ends_after_its_timeout(api: Any) -> None:
     events = [event async for event in api.watch(CONFIGMAPS, resourceVersion="1", timeoutSeconds="1")]
     assert events == []

@@ -32,8 +32,8 @@ def told() -> Iterator[Any]:
             value = waiting.pop()
             if isinstance(value, dict):
                 if value.get("apiVersion") and value.get("kind") and "metadata" in value:
-                    yield value
-                waiting += value.values()
+                    yield from value["items"] if value["kind"] == "List" else (value,)
+                waiting += value.values() if "apiVersion" not in value else ()
             elif isinstance(value, list):
                 waiting += value
 

@@ -128,8 +128,10 @@ class Storage(Protocol):
         """
         ...
 
-    def watch(self, prefix: str, *, after: Revision) -> AsyncIterator[Event]:
+    def watch(self, prefix: str, *, after: Revision, is_live: bool = True) -> AsyncIterator[Event]:
         """Yield every event under ``prefix`` with revision > ``after``, in order, none lost, then live ones.
+
+        Without ``is_live`` it ends once it has given what is committed.
 
         Raises:
             CompactedError: ``after`` is older than the last compaction; list again, then watch.

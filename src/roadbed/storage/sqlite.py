@@ -170,7 +170,7 @@ class SqliteStorage:
         """Call ``observer`` with every committed batch."""
         return self._broadcaster.subscribe(observer)
 
-    async def watch(self, prefix: str, *, after: Revision) -> AsyncIterator[Event]:
+    async def watch(self, prefix: str, *, after: Revision, is_live: bool = True) -> AsyncIterator[Event]:
         """Yield every event under ``prefix`` with revision > ``after``; ends when the store closes."""
         self._check_open()
         self._check_history(after)
@@ -190,7 +190,7 @@ class SqliteStorage:
                 watcher.end()
             for event in recent:
                 yield event
-            while (live := await watcher.next()) is not None:
+            while is_live and (live := await watcher.next()) is not None:
                 if live.revision > after:
                     yield live
         finally:

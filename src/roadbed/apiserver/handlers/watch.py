@@ -18,7 +18,7 @@ from roadbed.apiserver.context import Call, Core
 from roadbed.apiserver.options import whole
 from roadbed.apiserver.registry import Served
 from roadbed.apiserver.watchcache import Change, Entry, Selection, Signal
-from roadbed.storage import CompactedError, Event, OverflowError, Revision  # noqa: A004 - storage's own
+from roadbed.storage import CompactedError, OverflowError, Revision  # noqa: A004 - storage's own
 
 from . import list as listing
 
@@ -135,10 +135,11 @@ class Watch:
 
     async def _from_log(self) -> AsyncIterator[list[Signal]]:
         cache, storage = self._call.served.cache, self._core.hub.storage
-        log = aiter(storage.watch(self._call.served.home, after=Revision(self._after)))
+        # Only what is committed: a quiet resource must go on to its bookmarks.
+        log = storage.watch(self._call.served.home, after=Revision(self._after), is_live=False)
         try:
-            while (event := await self._next(log)) is not None:
-                if event.revision > self._start:
+            async for event in log:
+                if event.revision > self._start or self._watcher.closed.is_set():
                     return  # the watcher's own queue goes on from here
                 signals = _signals([cache.translate(event)], self._call, self._selects)
                 if signals:
@@ -150,19 +151,6 @@ class Watch:
                 "the watcher read too slowly and was dropped; list again, then watch"
             ) from error
 
-    async def _next(self, log: AsyncIterator[Event]) -> Event | None:
-        """Give the log's next event; None when the watch is over before one comes."""
-        step = asyncio.ensure_future(_advance(log))
-        closed = asyncio.ensure_future(self._watcher.closed.wait())
-        try:
-            # Past the log's end this waits for the first live event.
-            await asyncio.wait((step, closed), timeout=self._left_s(), return_when=asyncio.FIRST_COMPLETED)
-            return step.result() if step.done() else None
-        finally:
-            step.cancel()
-            closed.cancel()
-            await asyncio.gather(step, closed, return_exceptions=True)
-
     def _left_s(self) -> float:
         return self._end - self._loop.time()
 
@@ -172,10 +160,6 @@ class Watch:
         if ends_initial:
             meta["annotations"] = {"k8s.io/initial-events-end": "true"}
         return orjson.dumps({"kind": resource.kind, "apiVersion": resource.api_version, "metadata": meta})
-
-
-async def _advance(log: AsyncIterator[Event]) -> Event | None:
-    return await anext(log, None)
 
 
 def _signals(changes: Sequence[Change], call: Call, selects: Selection | None) -> list[Signal]:
