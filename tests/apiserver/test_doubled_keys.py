@@ -33,7 +33,8 @@ async def test_strict_validation_refuses_it(http: httpx.AsyncClient) -> None:
     answer = await http.post(f"{MAPS}?fieldValidation=Strict", content=TWICE, headers=JSON)
     assert answer.status_code == 400
     assert answer.json()["message"] == (
-        'strict decoding error: duplicate field "metadata.name", duplicate field "data"'
+        'ConfigMap in version "v1" cannot be handled as a ConfigMap: strict decoding error: '
+        'duplicate field "metadata.name", duplicate field "data"'
     )
     assert (await http.get(f"{MAPS}/b")).status_code == 404
 
@@ -50,7 +51,10 @@ async def test_patches_are_held_to_it_too(http: httpx.AsyncClient, patch_type: s
     )
     assert (answer.status_code, answer.json()["message"]) == (
         400,
-        'strict decoding error: duplicate field "data"',
+        (
+            'ConfigMap in version "v1" cannot be handled as a ConfigMap: strict decoding error: '
+            'duplicate field "data"'
+        ),
     )
 
 

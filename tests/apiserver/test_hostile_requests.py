@@ -30,8 +30,8 @@ def named(name: str, **members: object) -> bytes:
 
 
 BODIES = {
-    "null": (JSON, b"null", 400, "the body is not an object"),
-    "a text": (JSON, b'"x"', 400, "the body is not an object"),
+    "null": (JSON, b"null", 400, "couldn't get version/kind"),
+    "a text": (JSON, b'"x"', 400, "couldn't get version/kind"),
     "cut off": (JSON, b'{"a":', 400, "couldn't read the body as JSON"),
     "not UTF-8": (JSON, named("x").replace(b'"x"', b'"\xff"'), 400, "not valid UTF-8"),
     "half a surrogate": (JSON, named("x").replace(b'"x"', b'"\\ud800"'), 400, "surrogate"),
@@ -73,9 +73,9 @@ async def test_a_hostile_body_is_refused_in_words(http: httpx.AsyncClient, case:
 
 QUERIES = {
     f"{MAPS}?labelSelector=%ff": "couldn't read the query of the address",
-    f"{MAPS}?fieldSelector=spec.x=1": "field label not supported: spec.x",
+    f"{MAPS}?fieldSelector=spec.x=1": '"spec.x" is not a known field selector',
     f"{MAPS}?resourceVersion=99999999999999999999999": "invalid resource version",
-    f"{MAPS}?watch=1&resourceVersion=abc": "invalid resource version",
+    f"{MAPS}?watch=1&resourceVersion=abc": "resourceVersion: Invalid value",
 }
 
 
@@ -91,8 +91,8 @@ async def test_a_field_manager_that_can_not_be_kept_is_refused(http: httpx.Async
     answer = await http.post(
         f"{MAPS}?fieldManager={manager}", content=named("a"), headers={"content-type": JSON}
     )
-    assert answer.status_code == 400
-    assert "invalid fieldManager: may not be more than 128 bytes" in answer.json()["message"]
+    assert answer.status_code == 422
+    assert "fieldManager: " in answer.json()["message"]
 
 
 @pytest.mark.parametrize("place", ["%ff%fe", "%00", "..%2f..%2fsecrets", "a" * 40_000])

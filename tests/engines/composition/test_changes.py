@@ -204,7 +204,7 @@ async def test_deleting_a_definition_deletes_its_composites_first(space):
         return await space.client.find(XRDS, space.name) is None
 
     await eventually(gone, within_s=1.5)
-    assert await space.client.list(CONFIGMAPS, space.namespace) == []
+    assert await space.client.list(CONFIGMAPS, space.namespace, labels="crossplane.io/composite") == []
     assert space.apps not in await space.client.resources()
 
 

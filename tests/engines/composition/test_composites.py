@@ -151,7 +151,10 @@ async def test_two_composites_of_one_kind_do_not_disturb_each_other(space):
     await space.offer()
     await space.order("one", image="a")
     await space.order("two", image="b")
-    images = [each["data"]["image"] for each in await space.client.list(CONFIGMAPS, space.namespace)]
+    images = [
+        each["data"]["image"]
+        for each in await space.client.list(CONFIGMAPS, space.namespace, labels="crossplane.io/composite")
+    ]
     assert sorted(images) == ["a", "b"]
 
 

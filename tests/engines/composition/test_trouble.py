@@ -39,7 +39,7 @@ async def test_a_wrong_field_of_an_input_is_named(space):
         saying="resources[0].patches[4].fromFieldPath: Required value: fromFieldPath must be set",
     )
     assert 'pipeline step "compose"' in space.condition(found, "Synced")["message"]
-    assert await space.client.list(CONFIGMAPS, space.namespace) == []
+    assert await space.client.list(CONFIGMAPS, space.namespace, labels="crossplane.io/composite") == []
 
 
 async def test_a_field_that_a_composed_kind_lacks_is_named_with_the_composition(space):
