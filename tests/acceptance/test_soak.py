@@ -125,8 +125,11 @@ async def test_memory_is_steady_over_a_short_soak(start_platform, tmp_path, reco
 
 @pytest.mark.slow
 @pytest.mark.timeout(1_500)
+@pytest.mark.skipif(
+    "ROADBED_SOAK_WRITES" not in os.environ, reason="takes minutes: ROADBED_SOAK_WRITES=180000 runs it"
+)
 async def test_memory_is_steady_over_a_long_soak(start_platform, tmp_path, record_testsuite_property):
     """As many writes as an hour at fifty a second."""
-    writes = int(os.environ.get("ROADBED_SOAK_WRITES", "180000"))
+    writes = int(os.environ["ROADBED_SOAK_WRITES"])
     running = await asyncio.to_thread(start_platform, tmp_path / "data", "--no-demo")
     record_testsuite_property("figures", await soak(running, rate=500, warm=9_500, writes=writes))

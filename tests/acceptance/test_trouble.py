@@ -619,8 +619,8 @@ FILES = {
                 },
             }
         ),
-        "spec.versions[0].schema.openAPIV3Schema.properties[spec].type: Required value",
-        "spec.versions[0].schema.openAPIV3Schema.properties[spec].type: Required value",
+        "spec.validation.openAPIV3Schema.properties[spec].type: Required value",
+        "spec.validation.openAPIV3Schema.properties[spec].type: Required value",
     ),
 }
 

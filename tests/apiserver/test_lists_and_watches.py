@@ -79,7 +79,7 @@ async def test_selectors_on_labels_and_fields_choose(api: Any) -> None:
     assert await api.names(CONFIGMAPS, labelSelector="app,app!=x") == ["b"]
     assert await api.names(CONFIGMAPS, fieldSelector="metadata.name=b") == ["b"]
     assert await api.names(CONFIGMAPS, fieldSelector="metadata.namespace!=default") == []
-    with pytest.raises(BadRequestError, match='"spec.x" is not a known field selector'):
+    with pytest.raises(BadRequestError, match=r'"spec\.x" is not a known field selector'):
         await api.page(CONFIGMAPS, fieldSelector="spec.x=1")
     with pytest.raises(BadRequestError):
         await api.page(CONFIGMAPS, labelSelector="a in (")
