@@ -49,6 +49,8 @@ bench: install
 # Builds the real kube-apiserver and etcd (Go; minutes, the first time) and asks it the corpus of tests/contract again.
 oracle: oracle-build
 	$(BIN)/python -m tests.contract.recorder $(ARGS)
+	$(BIN)/python -m tests.oracle.samples
+	$(BIN)/python -m tests.oracle.definitions
 	$(BIN)/python -m tests.acceptance.kubectl.record
 
 oracle-build: install

@@ -18,6 +18,8 @@ from roadbed.apis.core import CONFIGMAPS
 from roadbed.apiserver import ApiServer, protobuf, protobufwrite
 from roadbed.apiserver.messages import message_class
 
+pytestmark = pytest.mark.acceptance
+
 HERE = Path(__file__).parent
 TYPE = "application/vnd.kubernetes.protobuf"
 MAPS = "/api/v1/namespaces/default/configmaps"

@@ -14,7 +14,7 @@ from tests.fuzz.mutation import mutations
 from tests.fuzz.server import fuzz
 from tests.fuzz.targets import TARGETS
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = [pytest.mark.timeout(120), pytest.mark.acceptance]
 
 
 @pytest.mark.parametrize("name", sorted(TARGETS))

@@ -17,6 +17,8 @@ from roadbed.apis.core import CONFIGMAPS, SECRETS
 from roadbed.interfaces.cli import PlatformError
 from roadbed.storage import open_storage
 
+pytestmark = pytest.mark.acceptance
+
 
 def ignore(_):
     pass

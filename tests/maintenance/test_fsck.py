@@ -13,6 +13,8 @@ from roadbed.apis.core import CONFIGMAPS, SECRETS
 from roadbed.interfaces.cli import PlatformError
 from roadbed.storage import open_storage
 
+pytestmark = pytest.mark.acceptance
+
 GROUP = "fsck.example.org"
 
 

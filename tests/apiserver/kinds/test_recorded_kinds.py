@@ -17,6 +17,8 @@ from tests.oracle.samples import FOLDER, files, play, steps
 
 from roadbed.apiserver import ApiServer
 
+pytestmark = pytest.mark.acceptance
+
 _PROTECTION = "no controller here would ever remove the protection finalizer, so it is not added"
 _CONTROLLERS = "a controller of the real server has written the status meanwhile"
 ACCEPTED = {

@@ -10,6 +10,8 @@ import pytest
 from roadbed.apis.core import CONFIGMAPS
 from roadbed.apiserver import ApiServer
 
+pytestmark = pytest.mark.acceptance
+
 MAPS = b"/api/v1/namespaces/default/configmaps"
 BODY = b'{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"made"}}'
 LENGTH = b"Content-Length: %d" % len(BODY)

@@ -15,6 +15,8 @@ from roadbed.apis.core import CONFIGMAPS
 from roadbed.apiserver import ApiServer, Listener
 from roadbed.apiserver.listener import Patience
 
+pytestmark = pytest.mark.acceptance
+
 MAPS = b"/api/v1/namespaces/default/configmaps"
 SMALL_BYTES = 4096  # of a socket's buffers, so that a client that reads nothing is felt soon
 
