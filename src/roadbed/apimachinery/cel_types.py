@@ -34,7 +34,7 @@ from .nodes import Node
 
 Converter = Callable[[Any], Any]
 
-_RESERVED: Final = frozenset(
+RESERVED: Final = frozenset(
     [
         "true",
         "false",
@@ -86,7 +86,7 @@ _DYNAMIC: Final = ".google.protobuf.Value"
 
 def escape(name: str) -> str:
     """Give the identifier by which rules name a property; empty if there is none."""
-    if name in _RESERVED:
+    if name in RESERVED:
         return f"__{name}__"
     escaped = _SPECIAL.sub(lambda found: _SPELLED[found.group(0)], name)
     return escaped if _IDENTIFIER.fullmatch(escaped) and not name[:1].isdigit() else ""

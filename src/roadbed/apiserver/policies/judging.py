@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from roadbed.apimachinery.causes import duplicate, forbidden, invalid_value, not_supported, required
+from roadbed.apimachinery.cel_types import RESERVED
 from roadbed.apimachinery.errors import Cause
 from roadbed.apimachinery.names import (
     dns1035_label_errors,
@@ -28,31 +29,6 @@ Judge = Callable[[Object, Object | None], list[Cause]]
 
 MOST_ANNOTATIONS = 20
 _IDENTIFIER: Final = re.compile(r"[_a-zA-Z][_a-zA-Z0-9]*")
-_RESERVED: Final = frozenset(
-    [
-        "true",
-        "false",
-        "null",
-        "in",
-        "as",
-        "break",
-        "const",
-        "continue",
-        "else",
-        "for",
-        "function",
-        "if",
-        "import",
-        "let",
-        "loop",
-        "package",
-        "namespace",
-        "return",
-        "var",
-        "void",
-        "while",
-    ]
-)
 _MUTATING: Final = ("*", "CONNECT", "CREATE", "UPDATE")
 _EITHER = "validations or auditAnnotations must contain at least one item"
 
@@ -167,7 +143,7 @@ def _variable(each: Mapping[str, Any], path: str, known: tuple[str, ...], *, has
     causes = []
     if not name.strip():
         causes.append(required(f"{path}.name", "name is not specified"))
-    elif not _IDENTIFIER.fullmatch(name) or name in _RESERVED:
+    elif not _IDENTIFIER.fullmatch(name) or name in RESERVED:
         causes.append(invalid_value(f"{path}.name", name, "must be a valid CEL identifier"))
     missing = "expression is not specified"
     return causes + checks.expression(
