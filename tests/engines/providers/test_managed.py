@@ -87,6 +87,20 @@ async def test_a_resource_deleted_behind_our_back_is_made_again(lab):
     assert (await lab.condition("phoenix", "Ready"))[0] == "True"
 
 
+async def test_a_second_creation_that_failed_is_tried_again_without_the_first_ones_grace(lab):
+    await lab.create("twice")
+    await lab.look("twice", 2)
+    lab.cloud.resources.clear()
+    lab.clock.advance(1)
+    lab.cloud.fail["create"] = external.ExternalError("not now")
+    await lab.look("twice")
+    assert await lab.condition("twice", "Ready") == ("False", "Creating", "")
+    lab.cloud.fail.clear()
+    await lab.look("twice", 2)
+    assert set(lab.cloud.resources) == {"made-1"}
+    assert (await lab.condition("twice", "Ready"))[0] == "True"
+
+
 async def test_a_cloud_that_denies_what_it_just_made_is_given_time(lab):
     await lab.create("eventual")
     await lab.look("eventual")

@@ -315,7 +315,7 @@ class ManagedReconciler:
     def _may_be_settling(self, obj: Object) -> bool:
         created = markers.created_at(obj)
         if created is None or is_true(obj, "Ready"):
-            return False  # never created, or seen before: then it is gone
+            return False  # never created, created again in vain, or seen before: then it is gone
         return (self._clock.now() - created).total_seconds() < SETTLING_S
 
     def _facts(self, obj: Object) -> dict[str, str]:

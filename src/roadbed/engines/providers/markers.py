@@ -52,9 +52,10 @@ def pending_since(obj: Object) -> datetime | None:
 
 
 def created_at(obj: Object) -> datetime | None:
-    """Give when creation last succeeded, or None."""
+    """Give when the last creation succeeded, or None if there was none or the last one did not."""
     moment = _moment(obj, CREATE_SUCCEEDED)
-    return None if moment == _LONG_AGO else moment
+    tried = max(_moment(obj, CREATE_PENDING), _moment(obj, CREATE_FAILED))
+    return None if moment == _LONG_AGO or tried > moment else moment
 
 
 def poll_interval_s(obj: Object) -> float | None:
