@@ -17,6 +17,7 @@ $(VENV)/.installed: requirements.lock pyproject.toml hatch_build.py $(BROWSER)
 	@test -x $(BIN)/python || python3 -m venv $(VENV)
 	@$(BIN)/pip install --quiet --require-hashes --requirement requirements.lock
 	@$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -m compileall -q src
 	@touch $@
 
 up: install

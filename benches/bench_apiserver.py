@@ -67,10 +67,7 @@ async def serving(folder: Path) -> AsyncIterator[tuple[int, Any]]:
         sealer=access.sealer,
         clock=now,
     )
-    for admitter in access.admitters:
-        server.add_admitter(admitter)
-    for reviewer in access.reviewers:
-        server.add_reviewer(reviewer)
+    access.join(server)
     await server.start()
     listener = Listener(server.asgi, host="127.0.0.1", port=0, tls=access.certificates.server_context())
     await listener.start()

@@ -1,52 +1,30 @@
-"""A cold `roadbed up` as its user meets it: time to ready, memory and CPU while nothing happens."""
+"""A cold start as its user meets it, of the platform and of the API server alone: time, memory, idle CPU."""
 
 import asyncio
-import os
-import re
-import sys
 import tempfile
-import time
 from pathlib import Path
+
+from benches.program import running
 
 IDLE_S = 20.0
 SETTLE_S = 3.0
-TICKS = os.sysconf("SC_CLK_TCK")
 
 
 async def measure() -> dict[str, float]:
-    """Give the figures by name; ``up.ready_s`` is from process start to the first line that says so."""
+    """Give the figures by name; ``ready_s`` is from process start to the line that says so."""
     with tempfile.TemporaryDirectory(prefix="bench-up-") as folder:
-        started = time.perf_counter()
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            *("-m", "roadbed", "up", "--data-dir", str(Path(folder) / "data"), "--api-port", "0"),
-            *("--portal-port", "0"),
-            stdout=asyncio.subprocess.PIPE,
-        )
-        try:
-            async with asyncio.timeout(60):
-                while b"ready in" not in (line := await process.stdout.readline()):
-                    if not line:
-                        raise RuntimeError("roadbed up ended before it was ready")
-            ready_s = time.perf_counter() - started
+        data = str(Path(folder) / "data")
+        async with running("up", "--data-dir", data, "--api-port", "0", "--portal-port", "0") as platform:
             await asyncio.sleep(SETTLE_S)
-            before = cpu_s(process.pid)
+            before = platform.cpu_s()
             await asyncio.sleep(IDLE_S)
-            return {
-                "up.ready_s": ready_s,
-                "up.idle_mb": resident_mb(process.pid),
-                "up.idle_cpu_percent": (cpu_s(process.pid) - before) / IDLE_S * 100,
+            figures = {
+                "up.ready_s": platform.ready_s,
+                "up.idle_mb": platform.memory_mb(),
+                "up.idle_cpu_percent": (platform.cpu_s() - before) / IDLE_S * 100,
             }
-        finally:
-            process.terminate()
-            await process.wait()
-
-
-def resident_mb(pid: int) -> float:
-    text = Path(f"/proc/{pid}/status").read_text()
-    return int(re.search(r"VmRSS:\s+(\d+) kB", text)[1]) / 1024
-
-
-def cpu_s(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / TICKS
+        async with running(
+            "apiserver", "--data-dir", str(Path(folder) / "alone"), "--secure-port", "0"
+        ) as alone:
+            await asyncio.sleep(SETTLE_S)
+            return figures | {"alone.ready_s": alone.ready_s, "alone.idle_mb": alone.memory_mb()}
