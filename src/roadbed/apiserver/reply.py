@@ -35,7 +35,8 @@ class Reply:
             if self.ticket is not None:
                 headers += self.ticket.headers
                 self.ticket.leave()
-            message["headers"] = headers
+            # A message of its own: the sender's may be a constant that many answers begin with.
+            message = {**message, "headers": headers}
             if self.record is not None:
                 self.record.began(message["status"], is_long=self.is_long)
         await self._send(message)
