@@ -4,7 +4,7 @@ import copy
 
 import pytest
 
-from roadbed.apimachinery.objects import ObjectKey
+from roadbed.apimachinery.objects import ObjectKey, gvk_of
 from roadbed.apis.apiextensions import CUSTOMRESOURCEDEFINITIONS
 from roadbed.apis.core import CONFIGMAPS, EVENTS, SERVICEACCOUNTS
 from roadbed.apis.crossplane import COMPOSITIONS, XRDS
@@ -112,6 +112,32 @@ async def test_a_refused_secret_is_not_quoted(space):
     assert "the server refused the Secret" in space.condition(found, "Synced")["message"]
     told = await space.until_told("ComposeResources")
     assert "hunter2" not in repr((found, told))
+
+
+async def test_what_the_server_refuses_for_now_is_told_without_a_traceback_and_tried_again(space, caplog):
+    """It used to be logged as a bug of ours, with a traceback for every try."""
+    quota = {
+        "apiVersion": "v1",
+        "kind": "ResourceQuota",
+        "metadata": {"name": "none", "namespace": space.namespace},
+        "spec": {"hard": {"count/configmaps": "0"}},
+    }
+    quotas = await space.client.resource_for(gvk_of(quota))
+    await space.client.create(quotas, quota)
+    await space.offer()
+    await space.plane.create(space.app())
+    await space.until(Synced="False", saying='cannot apply composed resource "settings"')
+    told = await space.until_told("ComposeResources")
+    assert "exceeded quota: none" in told[0]
+    lines = await eventually(lambda: _logged(caplog, f"{space.namespace}/orders"), within_s=1.5)
+    assert {(line.levelname, line.exc_info) for line in lines} == {("WARNING", None)}
+    assert 'cannot apply composed resource "settings"' in lines[0].error
+    await space.client.delete(quotas, "none", space.namespace)
+    await space.until(Synced="True", Ready="True")
+
+
+async def _logged(caplog, request):
+    return [line for line in caplog.records if getattr(line, "request", "") == request]
 
 
 async def test_a_kind_that_is_not_served_is_named_and_awaited(space):

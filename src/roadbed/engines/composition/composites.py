@@ -168,8 +168,8 @@ class CompositeReconciler:
         except compose.ComposeError as error:
             message = f"cannot compose resources: {error}{_where(state)}"
             await self._fail(composite, state, "ComposeResources", message)
-            if isinstance(error.__cause__, ApiError):
-                raise  # the server may think otherwise later
+            if isinstance(error.__cause__, ApiError):  # the server may think otherwise later
+                raise _in_our_words(error.__cause__, error) from error
             raise TerminalError(str(error)) from error
         except ConflictError:
             raise
@@ -381,6 +381,11 @@ class CompositeReconciler:
             notes = [*verdicts.notes(outcome), *notes]
         await self._tools.teller.say(composite, state, changes)
         await self._tools.teller.tell(composite, state, "outcome", notes)
+
+
+def _in_our_words(cause: ApiError, error: compose.ComposeError) -> ApiError:
+    # Of the server's family, so that it counts as trouble that was to be expected: retried, and no traceback.
+    return ApiError.from_status({**cause.to_status(), "message": str(error)})
 
 
 def _where(state: State) -> str:
