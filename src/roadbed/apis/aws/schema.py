@@ -1,6 +1,6 @@
 """CustomResourceDefinitions of the AWS kinds, made from their field tables.
 
-Called by ``tools/aws_crds.py``, which writes them to ``apis/crds``, and by the test that holds the two equal.
+Called by ``load_crds`` at each start: making them takes a tenth of the time that reading them as YAML would.
 The shape is the Upbound providers': scopes, versions, printer columns, categories, reference fields.
 """
 

@@ -1,7 +1,7 @@
 """The built-in kinds as generated data: schemas and message descriptors of Kubernetes' own groups.
 
 Only data made by ``tools/generate_kubernetes.py``, the code that reads it and the table of what we serve
-may live here; a kind of ours is a CRD under ``apis/crds``.
+may live here; a kind of ours is a CRD under ``apis/crds``, or a table.
 """
 
 from .catalogue import Builtins, load
