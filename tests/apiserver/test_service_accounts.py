@@ -18,13 +18,15 @@ from hypothesis import strategies as st
 from roadbed.apimachinery.errors import (
     BadRequestError,
     ConflictError,
+    ForbiddenError,
     InvalidError,
     NotFoundError,
     UnauthorizedError,
 )
+from roadbed.apimachinery.gvk import Resource
 from roadbed.apimachinery.request import ApiRequest
 from roadbed.apis.authentication import TOKENREVIEWS
-from roadbed.apis.core import SECRETS, SERVICEACCOUNTS
+from roadbed.apis.core import NAMESPACES, SECRETS, SERVICEACCOUNTS
 from roadbed.apiserver import Credentials
 from roadbed.apiserver.serviceaccounts import ISSUER, InvalidTokenError, Keys
 from roadbed.apiserver.serviceaccounts.documents import configuration, key_set
@@ -264,3 +266,72 @@ async def test_only_tokens_of_ours_are_judged_here(plane: ControlPlane) -> None:
     with pytest.raises(InvalidTokenError, match="invalid signature"):
         plane.access.accounts.verify("a.b.c")
     assert not plane.access.accounts.is_ours("a.b.c")
+
+
+async def test_admission_is_asked_about_tokens(plane: ControlPlane) -> None:
+    """Whoever limits the life of tokens by policy or webhook would be passed by otherwise."""
+    constraint = {
+        "resourceRules": [
+            {
+                "operations": ["CREATE"],
+                "apiGroups": [""],
+                "apiVersions": ["v1"],
+                "resources": ["serviceaccounts/token"],
+            }
+        ]
+    }
+    seen = (
+        "[request.kind.group, request.kind.kind, request.resource.resource, request.subResource, request.name, "
+        "request.namespace, object.metadata.name, object.spec.audiences[0], string(has(object.metadata.uid))]"
+    )
+    await put(
+        plane,
+        "ValidatingAdmissionPolicy",
+        matchConstraints=constraint,
+        validations=[
+            {"expression": "object.spec.expirationSeconds < 5000", "messageExpression": f"{seen}.join(' ')"}
+        ],
+    )
+    await put(plane, "ValidatingAdmissionPolicyBinding", policyName="short", validationActions=["Deny"])
+    await put(
+        plane,
+        "MutatingAdmissionPolicy",
+        matchConstraints=constraint,
+        failurePolicy="Fail",
+        reinvocationPolicy="Never",
+        mutations=[
+            {
+                "patchType": "ApplyConfiguration",
+                "applyConfiguration": {
+                    "expression": "object.spec.expirationSeconds == 700 ? Object{spec: Object.spec{expirationSeconds: 6000}} : Object{}"
+                },
+            }
+        ],
+    )
+    await put(plane, "MutatingAdmissionPolicyBinding", policyName="short")
+    expected = f"authentication.k8s.io TokenRequest serviceaccounts token robot default robot {ISSUER} true"
+    for life_s in (5_001, 700):  # the latter is 6,000 by the time it is judged
+        with pytest.raises(InvalidError, match="is forbidden: ValidatingAdmissionPolicy") as refused:
+            await request(plane, expirationSeconds=life_s)
+        assert str(refused.value).endswith(expected)
+    assert (await request(plane))["status"]["token"]
+
+
+async def put(plane: ControlPlane, kind: str, **spec: Any) -> None:
+    version = "v1" if kind.startswith("Validating") else "v1beta1"
+    plural = f"{kind.lower()}s" if kind.endswith("Binding") else f"{kind.lower()[:-1]}ies"
+    resource = Resource("admissionregistration.k8s.io", version, plural, kind, namespaced=False)
+    obj = {"apiVersion": resource.api_version, "kind": kind, "metadata": {"name": "short"}, "spec": spec}
+    await plane.client.create(resource, obj)
+
+
+async def test_no_token_of_a_namespace_that_goes(plane: ControlPlane) -> None:
+    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "going"}}
+    await plane.client.create(NAMESPACES, namespace)
+    await plane.client.create(
+        SERVICEACCOUNTS, {**account("robot"), "metadata": {"name": "robot", "namespace": "going"}}
+    )
+    await plane.client.delete(NAMESPACES, "going")
+    place = {"namespace": "going", "name": "robot", "subresource": "token"}
+    with pytest.raises(ForbiddenError, match="unable to create new content in namespace going"):
+        await plane.client.transport.call(ApiRequest.on("create", SERVICEACCOUNTS, **place, body={}))

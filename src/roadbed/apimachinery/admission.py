@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
-from .gvk import Resource
+from .gvk import GVK, Resource
 from .request import Object, User
 
 Operation = Literal["CREATE", "UPDATE", "DELETE"]
@@ -22,7 +22,8 @@ class AdmissionRequest:
     ``object`` is what would be stored (absent on DELETE), ``old`` what is stored (absent on CREATE).
     ``dry_run`` asks for no side effect at all. ``options`` are the request's CreateOptions, UpdateOptions,
     PatchOptions or DeleteOptions. What is put into ``warnings`` goes back with the answer, what is put into
-    ``annotations`` into the audit log.
+    ``annotations`` into the audit log. ``kind`` is set where objects are of another kind than the resource's own (the
+    TokenRequest of ``serviceaccounts/token``).
     """
 
     operation: Operation
@@ -37,6 +38,7 @@ class AdmissionRequest:
     options: Mapping[str, Any] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     annotations: dict[str, str] = field(default_factory=dict)
+    kind: GVK | None = None
 
 
 class Admitter(Protocol):

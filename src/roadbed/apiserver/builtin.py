@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from functools import cache, partial
 from typing import Any
 
-from roadbed.apimachinery.gvk import Resource
+from roadbed.apimachinery.gvk import GVK, Resource
 from roadbed.apimachinery.schema import Schema
 from roadbed.apimachinery.structure import Structure
 from roadbed.apis import apiextensions, coordination, core, events, kubernetes
@@ -59,8 +59,9 @@ def _resolve(reference: str) -> dict[str, Any]:
 
 
 @cache  # built-in schemas never change, and tests start many servers
-def _compiled(resource: Resource) -> Compiled:
-    openapi = kubernetes.load().schema(resource.gvk)
+def compiled_of(gvk: GVK) -> Compiled:
+    """Give the schema of a built-in kind in all its forms; an empty one where nothing is known of the kind."""
+    openapi = kubernetes.load().schema(gvk)
     if openapi is None:
         return Compiled(None, None, Structure.of(None))
     schema = Schema.compile(openapi, resolve=_resolve)
@@ -80,7 +81,7 @@ def definitions(crds: CrdStrategy, services: kinds.Services) -> Iterable[Definit
         yield Definition(
             resource=resource,
             strategy=strategies.get(resource) or kinds.strategy_of(resource, services),
-            compile=partial(_compiled, resource),
+            compile=partial(compiled_of, resource.gvk),
             settle=partial(kinds.settle_of, resource),
             empty=partial(kinds.empty_of, resource),
             columns=kinds.columns_of(resource),

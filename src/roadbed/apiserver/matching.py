@@ -16,9 +16,10 @@ import orjson
 
 from roadbed.apimachinery.admission import AdmissionRequest
 from roadbed.apimachinery.errors import ForbiddenError, NotFoundError
-from roadbed.apimachinery.gvk import Resource
+from roadbed.apimachinery.gvk import GVK, Resource
 from roadbed.apimachinery.labels import Selector
 from roadbed.apimachinery.request import Object
+from roadbed.apimachinery.structure import Structure
 
 from .registry import Registry, Served
 
@@ -185,6 +186,15 @@ class Cluster:
     def served(self, resource: Resource) -> Served | None:
         """Give what serves a resource."""
         return self._registry.find(resource.group, resource.version, resource.plural)
+
+    def structure(self, resource: Resource, kind: GVK | None) -> Structure | None:
+        """Give how objects merge that are written at a resource; ``kind`` where they are not of its own."""
+        if kind is not None:
+            from .builtin import compiled_of  # it makes the strategies, some of which judge policies
+
+            return compiled_of(kind).structure
+        served = self.served(resource)
+        return None if served is None else served.compiled.structure
 
     def equivalents(self, resource: Resource) -> tuple[Resource, ...]:
         """Give the other resources under which the same objects are served."""

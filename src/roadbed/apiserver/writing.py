@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
@@ -44,6 +44,25 @@ class Ownership:
     """How field ownership is tracked: by ``update``, unless the object came out of ``apply`` with it."""
 
     is_applied: bool = False
+
+
+async def judge_answer(
+    core: Core, call: Call, kind: GVK, obj: Object, complete: Callable[[Object], None]
+) -> Object:
+    """Ask admission about a create that stores nothing, of an object that is not of the resource's own kind.
+
+    ``complete`` is between those who may change the object and those who may refuse it. Gives the completed object.
+    """
+    asked = replace(_asked(call, "CREATE", obj, None), kind=kind, name=call.request.name)
+    admission, resource = core.admission, call.served.resource
+    if admission.mutates(resource):
+        obj = await admission.mutate(asked) or obj
+    complete(obj)
+    if admission.validates(resource):
+        # Nothing is stored, so nothing that a validator held for it may stay.
+        for held in await admission.validate(replace(asked, object=copied(obj))):
+            held.undone()
+    return obj
 
 
 async def mutate(

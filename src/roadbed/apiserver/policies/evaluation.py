@@ -132,11 +132,12 @@ def request_value(request: AdmissionRequest, resource: Resource) -> dict[str, An
         "groups": list(request.user.groups),
         "extra": {key: list(values) for key, values in request.user.extra.items()},
     }
+    seen_kind, own_kind = request.kind or resource.gvk, request.kind or own.gvk
     asked: dict[str, Any] = {
-        "kind": {"group": resource.group, "version": resource.version, "kind": resource.kind},
+        "kind": {"group": seen_kind.group, "version": seen_kind.version, "kind": seen_kind.kind},
         "resource": {"group": resource.group, "version": resource.version, "resource": resource.plural},
         "subResource": request.subresource,
-        "requestKind": {"group": own.group, "version": own.version, "kind": own.kind},
+        "requestKind": {"group": own_kind.group, "version": own_kind.version, "kind": own_kind.kind},
         "requestResource": {"group": own.group, "version": own.version, "resource": own.plural},
         "requestSubResource": request.subresource,
         "name": request.name,

@@ -16,7 +16,7 @@ import orjson
 
 from roadbed.apimachinery.admission import AdmissionRequest
 from roadbed.apimachinery.errors import ApiError, Cause, ForbiddenError
-from roadbed.apimachinery.gvk import Resource
+from roadbed.apimachinery.gvk import GVK, Resource
 from roadbed.apimachinery.merging import merge
 from roadbed.apimachinery.patch import json_patch
 from roadbed.apimachinery.request import Object
@@ -113,7 +113,7 @@ class MutatingPolicies:
         before = scope.object
         for mutation in body.mutations:
             try:
-                changed = self._mutated(mutation, scope, use.resource)
+                changed = self._mutated(mutation, scope, use.resource, request.kind)
             except MutationError as error:
                 if policy.fails_closed:
                     faults.append(_blamed(use, str(error)))
@@ -123,7 +123,7 @@ class MutatingPolicies:
             return None
         return self._cluster.convert(scope.object, use.resource, request.resource)
 
-    def _mutated(self, mutation: Mutation, scope: Scope, resource: Resource) -> Object:
+    def _mutated(self, mutation: Mutation, scope: Scope, resource: Resource, kind: GVK | None) -> Object:
         value, trouble = scope.run(mutation.expression)
         if trouble:
             raise MutationError(f"expression '{mutation.expression.text}' resulted in error: {trouble}")
@@ -134,10 +134,9 @@ class MutatingPolicies:
             raise MutationError(
                 f"unsupported return type from ApplyConfiguration expression: {type(value).__name__}"
             )
-        served = self._cluster.served(resource)
-        if served is None:
+        structure = self._cluster.structure(resource, kind)
+        if structure is None:
             raise MutationError(f"Resource kind {resource.gvk} not found")
-        structure = served.compiled.structure
         applied = {**value, "apiVersion": live["apiVersion"], "kind": live["kind"]}
         undeclared = list(_undeclared(structure, applied, ""))
         if undeclared:

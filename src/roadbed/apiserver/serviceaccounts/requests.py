@@ -1,15 +1,15 @@
 """TokenRequest: a create on ``serviceaccounts/<name>/token`` gives a token of the account.
 
-The dispatcher hands it authorised calls; it reads the account, and what the token is to be bound to, from the
-store's memory, signs, and stores nothing.
+The dispatcher hands it authorised calls; admission is asked as about any create. It reads the account, and what the
+token is to be bound to, from the store's memory, signs, and stores nothing.
 
 Source: k8s.io/kubernetes/pkg/registry/core/serviceaccount/storage/token.go
 """
 
 from __future__ import annotations
 
-from datetime import timedelta
-from functools import cache
+from datetime import datetime, timedelta
+from functools import cache, partial
 from typing import Any, Final
 
 import orjson
@@ -23,6 +23,8 @@ from roadbed.apimachinery.timestamps import format_time
 from roadbed.apis.kubernetes import load
 from roadbed.apiserver import decoding
 from roadbed.apiserver.context import Call, Core
+from roadbed.apiserver.handlers.create import check_namespace
+from roadbed.apiserver.writing import judge_answer
 
 from .tokens import AccountTokens, Binding, Grant
 
@@ -50,8 +52,26 @@ class TokenRequests:
             InvalidError: a member of the request is out of bounds.
         """
         request = _read(call)
+        check_namespace(core, call)
+        now = core.clock()
+        request = await judge_answer(core, call, KIND, request, partial(self._complete, call, now))
+        namespace, name, spec = call.request.namespace, call.request.name, request["spec"]
+        reference, life_s = spec.get("boundObjectRef"), spec["expirationSeconds"]
+        bound = self._binding(namespace, name, reference) if reference else None
+        grant = Grant(namespace, name, request["metadata"]["uid"], spec["audiences"], life_s, bound, now)
+        token, _ = self._tokens.sign(grant)
+        expires = format_time(now + timedelta(seconds=life_s))
+        request["status"] = {"token": token, "expirationTimestamp": expires}
+        return Answer(201, orjson.dumps(request), tuple(call.warnings))
+
+    def _complete(self, call: Call, now: datetime, request: Object) -> None:
+        """Fill in what a request leaves open.
+
+        Raises:
+            NotFoundError, ConflictError, InvalidError: as ``__call__``.
+        """
         namespace, name = call.request.namespace, call.request.name
-        meta = request["metadata"]
+        meta, spec = request["metadata"], request["spec"]
         _check_place(meta, namespace, name)
         account = self._tokens.live("serviceaccounts", namespace, name)
         if account is None:
@@ -60,31 +80,10 @@ class TokenRequests:
         if meta.get("uid") and meta["uid"] != uid:
             text = f"the UID in the token request ({meta['uid']}) does not match the UID of the service account ({uid})"
             raise _conflict(KIND.kind, KIND.group, name, text)
-        spec: Object = {**request["spec"]}
         spec["audiences"] = spec.get("audiences") or list(self._tokens.audiences)
-        spec["expirationSeconds"] = life_s = _life(spec.get("expirationSeconds"))
-        reference = spec.setdefault("boundObjectRef", None)
-        now = core.clock()
-        grant = Grant(
-            namespace,
-            name,
-            uid,
-            spec["audiences"],
-            life_s,
-            self._binding(namespace, name, reference) if reference else None,
-            now,
-        )
-        token, _ = self._tokens.sign(grant)
-        expires = format_time(now + timedelta(seconds=life_s))
-        place = {"name": name, "namespace": namespace, "uid": uid, "creationTimestamp": format_time(now)}
-        answer = {
-            "kind": KIND.kind,
-            "apiVersion": KIND.api_version,
-            "metadata": {**meta, **place},
-            "spec": spec,
-            "status": {"token": token, "expirationTimestamp": expires},
-        }
-        return Answer(201, orjson.dumps(answer), tuple(call.warnings))
+        meta.update(name=name, namespace=namespace, uid=uid, creationTimestamp=format_time(now))
+        _check_life(spec["expirationSeconds"])
+        request["status"] = {"token": "", "expirationTimestamp": None}
 
     def _binding(self, namespace: str, account: str, reference: Object) -> Binding:
         api_version, kind = reference.get("apiVersion") or "", reference.get("kind") or ""
@@ -119,7 +118,7 @@ class TokenRequests:
 
 
 def _read(call: Call) -> Object:
-    """Give the body as a TokenRequest with ``metadata`` and ``spec``; what it says of a status is not read."""
+    """Give the body as a TokenRequest, defaulted, of ``metadata`` and ``spec``; what it says of a status is not read."""
     body = decoding.copied(call.request.body)
     if not isinstance(body, dict):
         raise BadRequestError(f"the body is not an object; send one {KIND.kind}")
@@ -132,10 +131,13 @@ def _read(call: Call) -> Object:
         )
     # Go clients write null for what they do not set.
     asked = {word: _present(body.get(word)) for word in ("metadata", "spec")}
-    found_causes: list[Cause] = _schema().validate({"apiVersion": api_version, "kind": kind, **asked})
+    request: Object = {"kind": KIND.kind, "apiVersion": KIND.api_version, **asked}
+    found_causes: list[Cause] = _schema().validate(request)
     if found_causes:
         raise causes.invalid(KIND, call.request.name, found_causes)
-    return asked
+    request["spec"].setdefault("expirationSeconds", DEFAULT_LIFE_S)
+    request["spec"].setdefault("boundObjectRef", None)
+    return request
 
 
 def _present(value: Any) -> Any:
@@ -170,14 +172,13 @@ def _check_place(meta: Object, namespace: str, name: str) -> None:
             raise causes.invalid(KIND, name, [causes.invalid_value(f"metadata.{word}", asked, text)])
 
 
-def _life(asked: Any) -> int:
-    life_s = DEFAULT_LIFE_S if asked is None else int(asked)
+def _check_life(life_s: int) -> None:
     if life_s < MIN_LIFE_S:
         text = "may not specify a duration less than 10 minutes"
     elif life_s > MAX_LIFE_S:
         text = "may not specify a duration larger than 2^32 seconds"
     else:
-        return life_s
+        return
     raise causes.invalid(KIND, "", [causes.invalid_value("spec.expirationSeconds", life_s, text)])
 
 

@@ -90,10 +90,10 @@ class Reviewing:
         convert = self._cluster.convert
         asked = {
             "uid": uid,
-            "kind": _kind(seen),
+            "kind": _kind(request.kind or seen),
             "resource": _resource(seen),
             "subResource": request.subresource,
-            "requestKind": _kind(own),
+            "requestKind": _kind(request.kind or own),
             "requestResource": _resource(own),
             "requestSubResource": request.subresource,
             "name": request.name,
