@@ -49,6 +49,11 @@ _CONVERTED: dict[Resource, tuple[Convert, Convert]] = {
 _STORED_IN = {("autoscaling", "horizontalpodautoscalers"): "autoscaling/v2"}
 
 
+# What users of a kind are warned of, by group and plural.
+_DEPRECATED = {
+    ("", "endpoints"): "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice",
+    ("", "componentstatuses"): "v1 ComponentStatus is deprecated in v1.19+",
+}
 _DEFINITIONS = "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1."
 
 
@@ -91,5 +96,6 @@ def definitions(crds: CrdStrategy, services: kinds.Services) -> Iterable[Definit
             home="/core/events/" if resource == events.EVENTS else "",
             storage_version=_STORED_IN.get((resource.group, resource.plural), ""),
             to_storage=to_storage,
+            deprecation=_DEPRECATED.get((resource.group, resource.plural), ""),
             from_storage=from_storage,
         )

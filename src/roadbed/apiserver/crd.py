@@ -113,6 +113,7 @@ def _definition(crd: Object, version: Mapping[str, Any]) -> Definition:
         is_custom=True,
         has_status=has_status,
         scale=_scale(subresources.get("scale")),
+        replicas=_replicas(crd),
         has_versions=len(spec["versions"]) > 1,
         storage_version=f"{spec['group']}/{stored}",
         deprecation=_deprecation(version, f"{spec['group']}/{version['name']} {names['kind']}"),
@@ -154,6 +155,15 @@ def _scale(scale: Mapping[str, str] | None) -> Scale | None:
         return tuple(text.lstrip(".").split(".")) if text else ()
 
     return Scale(path("specReplicasPath"), path("statusReplicasPath"), path("labelSelectorPath"))
+
+
+def _replicas(crd: Object) -> dict[str, tuple[str, ...] | None]:
+    """Give where replicas are in every version, served or not, by apiVersion."""
+    found: dict[str, tuple[str, ...] | None] = {}
+    for each in crd["spec"]["versions"]:
+        scale = _scale((each.get("subresources") or {}).get("scale"))
+        found[f"{crd['spec']['group']}/{each['name']}"] = None if scale is None else scale.spec_path
+    return found
 
 
 def is_established(crd: Object) -> bool:

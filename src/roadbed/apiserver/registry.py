@@ -8,12 +8,13 @@ own, and watches on the old one end in good order, so that clients resume on the
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from roadbed.apimachinery import scaleowners
 from roadbed.apimachinery.apply import FieldManager
 from roadbed.apimachinery.cel import CelRules
 from roadbed.apimachinery.errors import NotFoundError
@@ -75,6 +76,7 @@ class Definition:
     is_sealed: bool = False
     has_status: bool = False
     scale: Scale | None = None
+    replicas: scaleowners.Places = field(default_factory=dict)  # of scales in the other versions
     storage_version: str = ""
     to_storage: Convert | None = None  # None: only apiVersion differs
     from_storage: Convert | None = None
@@ -142,6 +144,17 @@ class Served:
     def cache(self) -> WatchCache:
         """The live objects; loaded from storage on first use."""
         return WatchCache(self._hub, self.home, self.from_storage, self.index)
+
+    @cached_property
+    def replicas(self) -> scaleowners.Places:
+        """Where the replicas are that a scale sets, in each version of the kind."""
+        definition = self.definition
+        own = None if definition.scale is None else definition.scale.spec_path
+        return {**definition.replicas, self.resource.api_version: own}
+
+    def beside(self, definition: Definition) -> Served:
+        """Give what serves another view of the same objects, with the same parts."""
+        return Served(definition, self._hub, self._open)
 
     @property
     def is_loaded(self) -> bool:

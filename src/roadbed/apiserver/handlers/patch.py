@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from roadbed.apimachinery.causes import go_type
 from roadbed.apimachinery.errors import (
     BadRequestError,
     Cause,
@@ -25,9 +26,10 @@ from roadbed.apimachinery.request import (
 from roadbed.apimachinery.strategic import strategic_merge
 from roadbed.apiserver import decoding, scale, writing
 from roadbed.apiserver.context import Call, Core
+from roadbed.apiserver.registry import Served
 
 from . import create
-from .update import ATTEMPTS, change
+from .update import ATTEMPTS, change, change_scale
 
 
 async def patch(core: Core, call: Call) -> Answer:
@@ -39,14 +41,24 @@ async def patch(core: Core, call: Call) -> Answer:
     """
     if call.request.patch_type == APPLY_PATCH:
         return await _apply(core, call)
-    apply_to = _patcher(call)
     if call.request.subresource == "scale":
-        return scale.answer(
-            call,
-            await change(
-                core, call, lambda live: scale.written(call, live, apply_to(scale.view(call, live)))
-            ),
-        )
+        return await _rescale(core, call)
+    wanted = _patched(call, _patcher(call))
+    return await change(core, call, wanted)
+
+
+async def _rescale(core: Core, call: Call) -> Answer:
+    face = scale.facing(call)
+    patched = _patched(face, _patcher(call, face.served))
+
+    def wanted(old: Object) -> Object:
+        return writing.own(core, face, old, patched(old), writing.Ownership())
+
+    return await change_scale(core, call, wanted)
+
+
+def _patched(call: Call, apply_to: Callable[[Any], Any]) -> writing.Build:
+    """Give what makes the wanted object of a live one."""
 
     def wanted(live: Object) -> Object:
         patched = apply_to(decoding.copied(live))
@@ -59,19 +71,20 @@ async def patch(core: Core, call: Call) -> Answer:
         _keep_identity(call, patched, live)
         return patched
 
-    return await change(core, call, wanted)
+    return wanted
 
 
-def _patcher(call: Call) -> Callable[[Any], Any]:
+def _patcher(call: Call, target: Served | None = None) -> Callable[[Any], Any]:
+    """Give what patches an object; ``target`` is served for it where that is not the call's own kind."""
     body, media_type = call.request.body, call.request.patch_type
     if media_type == JSON_PATCH:
         return lambda obj: json_patch(obj, body)
     if not isinstance(body, dict):
-        raise BadRequestError(f"a {media_type} body must be an object, not {type(body).__name__}")
+        raise _no_object(call, body)
     if media_type == MERGE_PATCH:
         return lambda obj: merge_patch(obj, body)
     if media_type == STRATEGIC_PATCH:
-        schema = call.served.schema
+        schema = (target or call.served).schema
         if call.served.is_custom or schema is None:
             raise UnsupportedMediaTypeError(
                 "the body of the request was in an unknown format - accepted media types include: "
@@ -82,6 +95,16 @@ def _patcher(call: Call) -> Callable[[Any], Any]:
         "the body of the request was in an unknown format - accepted media types include: "
         f"{JSON_PATCH}, {MERGE_PATCH}, {STRATEGIC_PATCH}, {APPLY_PATCH}"
     )
+
+
+def _no_object(call: Call, body: Any) -> BadRequestError:
+    """Say that a patch is no object, as each of its types has it."""
+    text = f"json: cannot unmarshal {go_type(body)} into Go value of type map[string]interface {{}}"
+    if call.request.patch_type != MERGE_PATCH:
+        return BadRequestError(text)
+    if body is None or call.request.options.get("fieldValidation") == "Ignore":
+        return BadRequestError("Invalid JSON Patch")
+    return BadRequestError(f"error decoding patch: {text}")
 
 
 def _misfit(error: BadRequestError) -> InvalidError:
@@ -104,19 +127,9 @@ def _keep_identity(call: Call, patched: Object, live: Object) -> None:
 async def _apply(core: Core, call: Call) -> Answer:
     """Server-side apply; creates the object where it does not exist."""
     served = call.served
-    body = decoding.copied(call.request.body)
-    if not isinstance(body, dict):
-        raise BadRequestError("an apply body must be an object")
-    _check_kind(call, body)
-    decoding.check_types(call, body)
-    has_namespace = bool(body["metadata"].get("namespace"))
-    create.check_names(call, body)
-    if not has_namespace:  # what is applied is what was sent
-        body["metadata"].pop("namespace", None)
     if call.request.subresource == "scale":
-        raise MethodNotAllowedError(
-            "server-side apply on scale is not supported; apply spec.replicas instead"
-        )
+        return await _apply_scale(core, call)
+    body = _applied(call)
     manager = served.managers[call.request.subresource]
     options: dict[str, Any] = {
         "manager": call.request.options["fieldManager"],
@@ -141,6 +154,40 @@ async def _apply(core: Core, call: Call) -> Answer:
                 if body["metadata"].get("resourceVersion") or attempt == ATTEMPTS - 1:
                     raise
     raise AssertionError  # the last attempt returned or raised
+
+
+async def _apply_scale(core: Core, call: Call) -> Answer:
+    face = scale.facing(call)
+    body = _applied(face)
+    manager = face.served.managers["scale"]
+    options: dict[str, Any] = {
+        "manager": call.request.options["fieldManager"],
+        "force": call.flag("force"),
+        "now": core.now(),
+    }
+
+    def wanted(old: Object) -> Object:
+        scale_now = manager.apply(old, body, **options)
+        named = {name: body["metadata"].get(name, "") for name in ("uid", "resourceVersion")}
+        scale_now = {**scale_now, "metadata": {**scale_now["metadata"], **named}}
+        decoding.tidy(face, scale_now)
+        return scale_now
+
+    return await change_scale(core, call, wanted)
+
+
+def _applied(call: Call) -> Object:
+    """Give the body of an apply, its kind and names judged."""
+    body = decoding.copied(call.request.body)
+    if not isinstance(body, dict):
+        raise BadRequestError("an apply body must be an object")
+    _check_kind(call, body)
+    decoding.check_types(call, body)
+    has_namespace = bool(body["metadata"].get("namespace"))
+    create.check_names(call, body)
+    if not has_namespace:  # what is applied is what was sent
+        body["metadata"].pop("namespace", None)
+    return body
 
 
 async def _apply_new(core: Core, call: Call, obj: Object) -> Answer:

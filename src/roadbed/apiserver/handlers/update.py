@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from roadbed.apimachinery.errors import BadRequestError, ConflictError
+from roadbed.apimachinery.errors import ConflictError
 from roadbed.apimachinery.request import Answer, Object
 from roadbed.apiserver import decoding, scale, writing
 from roadbed.apiserver.context import Call, Core
@@ -10,6 +10,8 @@ from roadbed.apiserver.context import Call, Core
 from . import create
 
 ATTEMPTS = 5  # of a write that named no revision; the object is locked, so a collision is rare
+
+_BY_UPDATE = writing.Ownership()
 
 
 async def update(core: Core, call: Call) -> Answer:
@@ -21,15 +23,7 @@ async def update(core: Core, call: Call) -> Answer:
     """
     subresource = call.request.subresource
     if subresource == "scale":
-        body = decoding.copied(call.request.body)
-        meta = body.get("metadata") if isinstance(body, dict) else None
-        named = meta.get("name") if isinstance(meta, dict) else None
-        if named and named != call.request.name:
-            raise BadRequestError(
-                f"the name of the object ({named}) does not match the name on the URL ({call.request.name})"
-            )
-        return scale.answer(call, await change(core, call, lambda live: scale.written(call, live, body)))
-
+        return await _rescale(core, call)
     obj = decoding.decode(call, call.request.body)
     create.check_names(call, obj)
 
@@ -45,7 +39,36 @@ async def update(core: Core, call: Call) -> Answer:
     )
 
 
-async def change(core: Core, call: Call, build: writing.Build, *, creates: bool = False) -> Answer:
+async def _rescale(core: Core, call: Call) -> Answer:
+    face = scale.facing(call)
+    body = decoding.decode(face, call.request.body)
+    create.check_names(face, body)
+
+    def wanted(old: Object) -> Object:
+        return writing.own(core, face, old, decoding.copied(body), writing.Ownership())
+
+    return await change_scale(core, call, wanted)
+
+
+async def change_scale(core: Core, call: Call, build: writing.Build) -> Answer:
+    """Change an object through its Scale: ``build`` gives the wanted one from the live one, owners included."""
+    answer = await change(
+        core,
+        call,
+        lambda live: scale.written(call, live, build),
+        ownership=writing.Ownership(is_applied=True),
+    )
+    return scale.answer(call, answer)
+
+
+async def change(
+    core: Core,
+    call: Call,
+    build: writing.Build,
+    *,
+    creates: bool = False,
+    ownership: writing.Ownership = _BY_UPDATE,
+) -> Answer:
     """Read, build what is wanted, store; again when another write came between and no revision was named."""
     for attempt in range(ATTEMPTS):
         async with core.store.alone(call.served, call.path):
@@ -57,7 +80,7 @@ async def change(core: Core, call: Call, build: writing.Build, *, creates: bool 
             new = build(live)
             named_revision = bool(new["metadata"].get("resourceVersion"))
             try:
-                return await writing.store_changed(core, call, live, new, writing.Ownership())
+                return await writing.store_changed(core, call, live, new, ownership)
             except ConflictError:
                 if named_revision or attempt == ATTEMPTS - 1:
                     raise
