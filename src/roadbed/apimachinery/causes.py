@@ -124,6 +124,20 @@ def _shortest(value: float) -> tuple[str, int]:
     return mantissa, int(exponent) + len(text) - 1
 
 
+def go_type(value: Any) -> str:
+    """Name the JSON type of a value as Go's decoder does."""
+    for kind, name in (
+        (bool, "bool"),
+        (str, "string"),
+        (int | float, "number"),
+        (list, "array"),
+        (dict, "object"),
+    ):
+        if isinstance(value, kind):
+            return name
+    return "null"
+
+
 def go_json(value: Any) -> str:
     """Encode as Go's ``json.Marshal`` does: sorted keys, ``<``, ``>`` and ``&`` escaped."""
     text = orjson.dumps(_without_whole_floats(value), option=orjson.OPT_SORT_KEYS).decode()

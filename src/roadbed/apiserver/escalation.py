@@ -20,6 +20,8 @@ from roadbed.apimachinery.labels import Selector
 from roadbed.apimachinery.request import Object
 
 from .authz import GROUP, Rbac
+from .kinds.judging.findings import invalid_struct
+from .kinds.judging.others import shown_reference
 from .ports import Attributes
 from .rules import EVERYTHING, PolicyRule, missing, quoted
 
@@ -209,7 +211,7 @@ def _binding_causes(request: AdmissionRequest, binding: Object) -> list[Cause]:
     for index, subject in enumerate(binding.get("subjects") or ()):
         found += _subject_causes(subject, f"subjects[{index}]", is_namespaced=is_namespaced)
     if request.old is not None and request.old.get("roleRef") != reference:
-        found.append(causes.invalid_value("roleRef", reference, "cannot change roleRef"))
+        found.append(invalid_struct("roleRef", shown_reference(reference), "cannot change roleRef"))
     return found
 
 

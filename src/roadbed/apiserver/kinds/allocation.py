@@ -42,7 +42,7 @@ class Allocator:
         spec = obj["spec"]
         before: dict[str, Any] = (old or {}).get("spec") or {}
         if spec.get("type") not in _ADDRESSED:
-            if before.get("type") in _ADDRESSED:
+            if spec.get("type") == "ExternalName" and before.get("type") in _ADDRESSED:
                 for name in _ADDRESS_MEMBERS:
                     spec.pop(name, None)
             return

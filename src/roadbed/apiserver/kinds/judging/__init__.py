@@ -15,7 +15,7 @@ from roadbed.apimachinery.request import Object
 from roadbed.apiserver.policies import judging as policies
 from roadbed.apiserver.webhooks import judging as webhooks
 
-from . import network, others, pods, workloads
+from . import network, others, pods, quotas, workloads
 
 __all__ = ["JUDGES"]
 
@@ -25,6 +25,8 @@ JUDGES: dict[tuple[str, str], Callable[[Object, Object | None], list[Cause]]] = 
     ("", "pods"): pods.judge,
     ("", "replicationcontrollers"): workloads.controller,
     ("", "services"): network.service,
+    ("", "resourcequotas"): quotas.quota,
+    ("", "limitranges"): quotas.limit_range,
     ("", "persistentvolumes"): others.volume,
     ("", "persistentvolumeclaims"): others.claim,
     ("apps", "deployments"): workloads.deployment,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections.abc import Mapping
 from typing import Any
 
 from roadbed.apimachinery.causes import forbidden, invalid_value, not_supported, required
@@ -162,13 +163,14 @@ def binding(obj: Object, old: Object | None) -> list[Cause]:
     for at, subject in items(obj, "subjects"):
         causes += _subject(subject, at, is_namespaced=obj.get("kind") == "RoleBinding")
     if old is not None and reference != part(old, "roleRef"):
-        shown = {
-            "APIGroup": reference.get("apiGroup", ""),
-            "Kind": reference.get("kind", ""),
-            "Name": reference.get("name", ""),
-        }
-        causes.append(invalid_struct("roleRef", shown, "cannot change roleRef"))
+        causes.append(invalid_struct("roleRef", shown_reference(reference), "cannot change roleRef"))
     return causes
+
+
+def shown_reference(reference: Mapping[str, Any]) -> dict[str, Any]:
+    """Give a roleRef as Go prints its type, which has no JSON names."""
+    members = (("APIGroup", "apiGroup"), ("Kind", "kind"), ("Name", "name"))
+    return {shown: reference.get(name) or "" for shown, name in members}
 
 
 def _subject(subject: dict[str, Any], path: str, *, is_namespaced: bool) -> list[Cause]:
