@@ -7,8 +7,9 @@ storage. Holds no state of its own.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from time import perf_counter
 from typing import NoReturn
 
@@ -41,6 +42,8 @@ from .registry import Served
 
 MAX_OBJECT_BYTES = 1_500_000  # below storage's own bound, with room for sealing
 _UNTOUCHABLE = "the object has been modified; please apply your changes to the latest version and try again"
+
+_Put = Callable[[str, Encode], Awaitable[object]]
 
 
 class Store:
@@ -113,19 +116,7 @@ class Store:
         Raises:
             AlreadyExistsError, ServiceUnavailableError, RequestEntityTooLargeError
         """
-        key = served.home + path
-        began = perf_counter()
-        encoded: list[bytes] = []
-        encoder = self._encoder(served, path, obj, encoded, await served.stored_form(obj))
-        try:
-            await self._storage.create(key, encoder)
-        except StorageError as error:
-            _translate(error, served, path)
-        finally:
-            resource = served.resource
-            self._metrics.stored("create", resource.group, resource.plural, began)
-            served.fresh.pop(path, None)
-        return encoded[0] if served.converter is None else (await served.converted(encoded))[0]
+        return await self._write("create", served, path, obj, self._storage.create)
 
     async def update(self, served: Served, path: str, obj: Object, *, expected: str) -> bytes:
         """Replace an object whose resourceVersion is ``expected``.
@@ -133,19 +124,8 @@ class Store:
         Raises:
             ConflictError, NotFoundError, ServiceUnavailableError, RequestEntityTooLargeError
         """
-        key = served.home + path
-        began = perf_counter()
-        encoded: list[bytes] = []
-        encoder = self._encoder(served, path, obj, encoded, await served.stored_form(obj))
-        try:
-            await self._storage.update(key, encoder, expected=Revision(int(expected)))
-        except StorageError as error:
-            _translate(error, served, path)
-        finally:
-            resource = served.resource
-            self._metrics.stored("update", resource.group, resource.plural, began)
-            served.fresh.pop(path, None)
-        return encoded[0] if served.converter is None else (await served.converted(encoded))[0]
+        put = partial(self._storage.update, expected=Revision(int(expected)))
+        return await self._write("update", served, path, obj, put)
 
     async def delete(self, served: Served, path: str, obj: Object, *, expected: str) -> bytes:
         """Remove an object whose resourceVersion is ``expected``; ``obj`` is its last state.
@@ -153,17 +133,20 @@ class Store:
         Raises:
             ConflictError, NotFoundError, ServiceUnavailableError
         """
-        key = served.home + path
+        put = partial(self._storage.delete, expected=Revision(int(expected)))
+        return await self._write("delete", served, path, obj, put)
+
+    async def _write(self, operation: str, served: Served, path: str, obj: Object, put: _Put) -> bytes:
         began = perf_counter()
         encoded: list[bytes] = []
         encoder = self._encoder(served, path, obj, encoded, await served.stored_form(obj))
         try:
-            await self._storage.delete(key, encoder, expected=Revision(int(expected)))
+            await put(served.home + path, encoder)
         except StorageError as error:
             _translate(error, served, path)
         finally:
             resource = served.resource
-            self._metrics.stored("delete", resource.group, resource.plural, began)
+            self._metrics.stored(operation, resource.group, resource.plural, began)
             served.fresh.pop(path, None)
         return encoded[0] if served.converter is None else (await served.converted(encoded))[0]
 
