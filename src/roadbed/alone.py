@@ -8,12 +8,13 @@ Engines, the portal and the client are not even imported, so that a test suite c
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import gc
 import ssl
 import time
-from collections.abc import Sequence
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Coroutine, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -54,9 +55,8 @@ class Server:
             raise
         gc.freeze()  # modules and definitions stay: no collection need look at them again
         gc.enable()
-        host = self._options.bind_address
-        where = f"https://{f'[{host}]' if ':' in host else host}:{port}"
-        return f"the API server is ready at {where} in {time.perf_counter() - started:.2f} s"
+        where = _address(self._options, port, is_shown=True)
+        return f"the API server is ready at https://{where} in {time.perf_counter() - started:.2f} s"
 
     async def stop(self) -> None:
         """Stop everything, last started first."""
@@ -85,6 +85,7 @@ class Server:
         if options.service_account_issuer:
             access.accounts.issuer = options.service_account_issuer
             access.accounts.audiences = (options.service_account_issuer,)
+        server.event_life_s = options.event_ttl_s
         access.join(server)
         rotation = audit.Rotation(
             options.audit_log_maxsize, options.audit_log_maxbackup, options.audit_log_maxage
@@ -102,8 +103,9 @@ class Server:
         await server.start()
         self._stack.push_async_callback(server.stop)
         if options.has_controllers:
-            await self._run_core(server)
+            await self._run_core(server, access)
         port = await self._listen(server, access)
+        access.accounts.address = _address(options, port)
         if options.kubeconfig is not None:
             self._write_kubeconfig(options.kubeconfig, access, port)
         return port
@@ -123,14 +125,20 @@ class Server:
         self._stack.push_async_callback(listener.stop)
         return listener.port
 
-    async def _run_core(self, server: ApiServer) -> None:
+    async def _run_core(self, server: ApiServer, access: Access) -> None:
         # Imported here: a server without controllers starts in two thirds of the time.
+        from roadbed.apiserver.serviceaccounts import LegacyTokens
         from roadbed.client import Client
         from roadbed.controller import Manager, Recorder, SystemClock
         from roadbed.plugins import EngineContext, Plugins
 
         client, clock = Client(server.local(CORE_USER), field_manager="roadbed-core"), SystemClock()
         manager = await self._stack.enter_async_context(Manager(client))
+        for instrument in manager.instruments:
+            server.add_instrument(instrument)
+        root_ca = self._root_ca(access)
+        filling = LegacyTokens(access.accounts, server.local(CORE_USER).call, root_ca)
+        await self._stack.enter_async_context(_running(filling.run()))
 
         def context_for(name: str) -> EngineContext:
             return EngineContext(
@@ -139,6 +147,7 @@ class Server:
                 recorder=Recorder(client, f"roadbed-{name}", clock),
                 clock=clock,
                 connect=lambda user: Client(server.local(user)),
+                settings={"root-ca": root_ca.decode()},
             )
 
         plugins = Plugins((CORE,), context_for)
@@ -147,15 +156,38 @@ class Server:
         for controller in plugins.controllers():
             manager.start(controller)
 
+    def _root_ca(self, access: Access) -> bytes:
+        """Give the CA that clients are told to believe; nothing where the certificate was given without it."""
+        named = self._options.root_ca_file
+        if named is not None:
+            return givenfiles.authority(named)
+        return b"" if _serving_files(self._options) else access.certificates.ca_pem
+
     def _write_kubeconfig(self, path: Path, access: Access, port: int) -> None:
         from roadbed.client import Login, write_kubeconfig
 
         certificates = access.certificates
-        host = "127.0.0.1" if self._options.bind_address in _ANY else self._options.bind_address
-        server = f"https://{f'[{host}]' if ':' in host else host}:{port}"
+        server = f"https://{_address(self._options, port)}"
         login = Login(server, certificates.ca_pem, certificates.admin_pem, certificates.admin_key_pem)
         _make(path.absolute().parent, "--write-kubeconfig")
         write_kubeconfig(path, login)
+
+
+def _address(options: ServerOptions, port: int, *, is_shown: bool = False) -> str:
+    """Give host and port by which a client on this machine reaches the server; as it was asked for, if shown."""
+    host = "127.0.0.1" if options.bind_address in _ANY and not is_shown else options.bind_address
+    return f"{f'[{host}]' if ':' in host else host}:{port}"
+
+
+@asynccontextmanager
+async def _running(work: Coroutine[None, None, None]) -> AsyncIterator[None]:
+    """Run something beside the block, to the block's end."""
+    task = asyncio.create_task(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
 
 def _tls(options: ServerOptions, access: Access) -> ssl.SSLContext:

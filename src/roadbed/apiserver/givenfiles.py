@@ -14,6 +14,8 @@ import ssl
 from collections.abc import Iterator
 from pathlib import Path
 
+from cryptography import x509
+
 from roadbed.apimachinery.request import User
 
 from .keyfiles import KeyFileError
@@ -52,6 +54,21 @@ def believe(context: ssl.SSLContext, authority: Path) -> None:
         raise KeyFileError(
             f"cannot believe clients of {authority}: {error.strerror or error}; give the CA's PEM certificate"
         ) from error
+
+
+def authority(path: Path) -> bytes:
+    """Give the certificates of a PEM file, for publishing.
+
+    Raises:
+        KeyFileError: it can't be read or holds no certificate.
+    """
+    try:
+        pem = path.read_bytes()
+        if not x509.load_pem_x509_certificates(pem):
+            raise ValueError("it holds none")
+    except (OSError, ValueError) as error:
+        raise KeyFileError(f"cannot publish the CA in {path}: {error}; give its PEM certificate") from error
+    return pem
 
 
 def tokens(path: Path) -> Iterator[tuple[str, User]]:

@@ -99,6 +99,7 @@ def test_an_unknown_flag_is_ignored_with_a_warning_and_takes_its_value_along():
         (["--secure-port=-1"], "from 0 to 65535"),
         (["--secure-port"], "needs a value"),
         (["--controllers=perhaps"], "neither true nor false"),
+        (["--event-ttl=soon"], "no duration such as 1h or 90s"),
         (["serve"], "takes flags only"),
     ],
 )

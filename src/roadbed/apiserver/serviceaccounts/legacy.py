@@ -1,7 +1,7 @@
 """Tokens kept in Secrets of type ``kubernetes.io/service-account-token``: filled in, and removed with their account.
 
-One task, run by whoever starts the platform (a bare API server has none, as kube-apiserver has none: there it is
-a controller's work). It hears of committed writes from the store, queues the keys that may need work (each once,
+One task, run by whoever starts controllers (an API server alone has none, as kube-apiserver has none: it is a
+controller's work). Without a CA to tell of, Secrets get none. It hears of committed writes from the store, queues the keys that may need work (each once,
 so the queue is bounded by the number of such Secrets) and writes as the transport's user. A Secret that nobody
 fills, because it names no account, is left alone; one whose account is gone or was made anew is deleted.
 
@@ -99,7 +99,9 @@ class LegacyTokens:
             await self._send(ApiRequest.on("delete", SECRETS, **place, body=body))
             return
         held = secret.get("data") or {}
-        wanted = {"ca.crt": _encoded(self._ca_pem), "namespace": _encoded(namespace.encode())}
+        wanted = {"namespace": _encoded(namespace.encode())}
+        if self._ca_pem:
+            wanted["ca.crt"] = _encoded(self._ca_pem)
         if not held.get("token"):
             token = self._tokens.sign_legacy(namespace, account, meta["name"])
             wanted["token"] = _encoded(token.encode())

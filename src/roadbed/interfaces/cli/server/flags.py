@@ -35,6 +35,8 @@ class ServerOptions:
     service_account_issuer: str = ""
     service_account_key_file: Path | None = None
     service_account_signing_key_file: Path | None = None
+    root_ca_file: Path | None = None
+    event_ttl_s: float = 3_600.0
     audit_policy_file: Path | None = None
     audit_log_path: Path | None = None
     audit_log_maxsize: int = 100
@@ -73,6 +75,12 @@ _FLAGS = (
     _Flag("service-account-issuer", "url", "Who issues service account tokens."),
     _Flag("service-account-key-file", "file", "The key that verifies service account tokens."),
     _Flag("service-account-signing-key-file", "file", "The key that signs them."),
+    _Flag(
+        "root-ca-file",
+        "file",
+        "kube-controller-manager's: the CA that --controllers publishes, where the certificate was given.",
+    ),
+    _Flag("event-ttl", "duration", "How long an Event stays after it was last written. (default 1h0m0s)"),
     _Flag("authorization-mode", "modes", "RBAC, or Node,RBAC: there are no nodes. (default RBAC)"),
     _Flag("audit-policy-file", "file", "What is kept of which request (audit.k8s.io/v1 Policy)."),
     _Flag("audit-log-path", "file", "Where audit events are written, a line each; - is standard output."),
@@ -81,7 +89,12 @@ _FLAGS = (
     _Flag("audit-log-maxage", "int", "Days that full audit logs stay; 0 is no bound. (default 0)"),
     _Flag("data-dir", "folder", "Roadbed's own: keep everything there instead of in memory."),
     _Flag("write-kubeconfig", "file", "Roadbed's own: where the administrator's kubeconfig is written."),
-    _Flag("controllers", "", "Roadbed's own: also collect garbage and delete namespaces.", is_switch=True),
+    _Flag(
+        "controllers",
+        "",
+        "Roadbed's own: also collect garbage, delete namespaces, furnish new ones, fill in tokens.",
+        is_switch=True,
+    ),
     _Flag("v", "level", "Log what changes from 2 on, everything from 4 on. (default 0)"),
     _Flag("allow-privileged", "", "Accepted: there are no pods to be privileged.", is_switch=True),
     _Flag("disable-admission-plugins", "names", "Accepted: what isn't configured isn't asked."),
@@ -100,6 +113,7 @@ _PATHS = {
     "token-auth-file": "token_auth_file",
     "service-account-key-file": "service_account_key_file",
     "service-account-signing-key-file": "service_account_signing_key_file",
+    "root-ca-file": "root_ca_file",
     "audit-policy-file": "audit_policy_file",
     "audit-log-path": "audit_log_path",
     "data-dir": "data_dir",
@@ -146,6 +160,8 @@ def parse(words: Sequence[str]) -> ServerOptions:
         if f"audit-log-{word}" in given:
             number = _number(f"audit-log-{word}", given[f"audit-log-{word}"], most=1_000_000)
             values[f"audit_log_{word}"] = number
+    if "event-ttl" in given:
+        values["event_ttl_s"] = _seconds("event-ttl", given["event-ttl"])
     if "controllers" in given:
         values["has_controllers"] = _truth("controllers", given["controllers"])
     level = _number("v", given.get("v", "0"), most=10)
@@ -205,6 +221,16 @@ def _number(name: str, text: str, *, most: int) -> int:
     if not text.isascii() or not text.isdigit() or int(text) > most:
         raise PlatformError(f"--{name}={text}: not a whole number from 0 to {most}", _SEE_HELP)
     return int(text)
+
+
+def _seconds(name: str, text: str) -> float:
+    from roadbed.interfaces.cli.failures import Failure
+    from roadbed.interfaces.cli.words import seconds
+
+    try:
+        return seconds(text)
+    except Failure as error:
+        raise PlatformError(f"--{name}={text}: no duration such as 1h or 90s", _SEE_HELP) from error
 
 
 def _truth(name: str, text: str) -> bool:
