@@ -98,14 +98,7 @@ class Database:
         if path != MEMORY:
             create_private(path)
         database = cls(path)
-        try:
-            database._prepare()
-        except sqlite3.Error as error:
-            database.close()
-            raise _opening_error(path, error) from error
-        except BaseException:
-            database.close()
-            raise
+        database._start(database._prepare)
         return database
 
     @classmethod
@@ -119,15 +112,19 @@ class Database:
         if not path.is_file():
             raise StorageUnavailableError(f"cannot open the store {path}: there is no such file")
         database = cls(path, reads_only=True)
-        try:
-            database._check_owner()
-        except sqlite3.Error as error:
-            database.close()
-            raise _opening_error(path, error) from error
-        except BaseException:
-            database.close()
-            raise
+        database._start(database._check_owner)
         return database
+
+    def _start(self, step: Callable[[], None]) -> None:
+        """Take the first step after connecting; nothing stays open where it fails."""
+        try:
+            step()
+        except sqlite3.Error as error:
+            self.close()
+            raise _opening_error(self.path, error) from error
+        except BaseException:
+            self.close()
+            raise
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:
