@@ -33,10 +33,14 @@ async def read(receive: Receive, length: str) -> bytes:
 
     Raises:
         RequestEntityTooLargeError: more than 3 MiB.
+        BadRequestError: not all of it came. What did may well read as another, whole one: a delete without its
+            preconditions, YAML without its end.
     """
     if length.isdigit() and int(length) > MAX_BODY_BYTES:
         raise _too_large()
     message = await receive()
+    if message["type"] == "http.disconnect":
+        raise _cut_off()
     body: bytes = message.get("body", b"")
     if message.get("more_body"):
         try:
@@ -53,6 +57,8 @@ async def _rest(receive: Receive, body: bytes) -> bytes:
     parts, size_bytes, more = [body], len(body), True
     while more:
         message = await receive()
+        if message["type"] == "http.disconnect":
+            raise _cut_off()
         part = message.get("body", b"")
         parts.append(part)
         size_bytes += len(part)
@@ -151,6 +157,10 @@ def _doubled(value: Any, path: str) -> Iterator[str]:
     elif isinstance(value, list):
         for index, member in enumerate(value):
             yield from _doubled(member, f"{path}[{index}]")
+
+
+def _cut_off() -> BadRequestError:
+    return BadRequestError("unexpected EOF: the connection ended before the body did; nothing was changed")
 
 
 def _too_large() -> RequestEntityTooLargeError:

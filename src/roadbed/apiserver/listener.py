@@ -18,7 +18,7 @@ from urllib.parse import unquote
 import httptools
 from uvicorn.config import Config
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
 from .exchange import Exchange
@@ -46,11 +46,13 @@ class Patience:
     """How long a connection may keep us waiting.
 
     ``head_s``: from its start, or the first byte of a request, to the end of the head (kube-apiserver's 32 s).
+    ``body_s``: from the end of the head to the end of the body (kube-apiserver's limit of a request).
     ``stall_s``: without taking a byte of what is to be sent. ``look_s``: between two looks at all connections;
-    both may take that much longer.
+    all may take that much longer.
     """
 
     head_s: float = 32.0
+    body_s: float = 60.0
     stall_s: float = 60.0
     look_s: float = 5.0
 
@@ -64,12 +66,13 @@ class _Protocol(HttpToolsProtocol):
 
     What llhttp's strict parser leaves open is closed here: two Hosts or none, encodings other than chunked, trailers,
     chunk heads without end, upgrades, pipelines without end. A refused request ends its connection, so that nobody
-    reads what follows as another request.
+    reads what follows as another request, but not before the requests ahead of it have their answers.
     """
 
     _extensions: dict[str, Any]
     _is_in_head = True
     _head_began_s = 0.0  # 0 between requests
+    _body_began_s = 0.0  # 0 while there is none, or all of it came at once
     _head_bytes = 0
     _framing_bytes = 0
     _body_bytes = 0
@@ -80,6 +83,10 @@ class _Protocol(HttpToolsProtocol):
     _hosts = 0
     _has_encoding = False
     _fault = ""
+    _last_word = ""  # the refusal that goes out when what came before it is answered
+    _running: RequestResponseCycle | None = (
+        None  # ``cycle`` is the newest, which may have to wait for this one
+    )
     _unsent_bytes = 0
     _stalled_s = 0.0
 
@@ -94,7 +101,7 @@ class _Protocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Parse; as uvicorn's, but that faults are the client's business and not the log's."""
         self._unset_keepalive_if_required()
-        if self._is_upgraded or self.transport.is_closing():
+        if self._is_upgraded or self._last_word or self.transport.is_closing():
             return
         was_in_head, body_bytes = self._is_in_head, self._body_bytes
         self._data_bytes = len(data)
@@ -109,18 +116,38 @@ class _Protocol(HttpToolsProtocol):
             self.cycle.keep_alive = False
         except httptools.HttpParserError as error:
             logger.debug("refused a malformed request", extra={"reason": self._fault or str(error)})
-            self.send_400_response(self._fault or _FAULT)
+            self._end_with(self._fault or _FAULT)
             return
         if self._is_in_head and not self.transport.is_closing():
             # The parser hands a header on only when it is complete, and holds back any length of it until then.
             # Data that ended a request is its body; what may follow of the next head is counted from the next data on.
             self._head_bytes += 0 if self._has_ended_one else len(data)
             if self._head_bytes > MAX_HEAD_BYTES:
-                self.send_400_response(_TOO_LARGE)
+                self._end_with(_TOO_LARGE)
         elif not was_in_head:
             self._framing_bytes += len(data) - (self._body_bytes - body_bytes)
             if self._framing_bytes > MAX_HEAD_BYTES + FRAMING * self._body_bytes:
-                self.send_400_response("Request body with more framing than content.")
+                self._end_with("Request body with more framing than content.")
+        if not self._is_in_head and not self._body_began_s:
+            self._body_began_s = self.loop.time()
+
+    def _end_with(self, why: str) -> None:
+        """Refuse what came last and end the connection, once every request before it has its answer."""
+        self._head_began_s = self._body_began_s = 0.0
+        last, running = self.cycle, self._running
+        if not self._is_in_head:  # the fault is in the body of the last request
+            if last is not running:
+                self.pipeline.popleft()
+            elif last.response_started:
+                self.transport.close()  # there is one answer to a request, and it has gone out or begun to
+                return
+            else:
+                _lose(last)  # who waits for the body must not take what there is for all of it
+                running = None
+        if running is None or running.response_complete:
+            self.send_400_response(why)
+        else:
+            self._last_word = why
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -146,7 +173,10 @@ class _Protocol(HttpToolsProtocol):
         version = self.parser.get_http_version()
         method = self.parser.get_method()
         self._check(version)
-        self._is_in_head = False
+        previous = self.cycle
+        is_free = previous is None or previous.response_complete
+        if not is_free and len(self.pipeline) >= MAX_PIPELINED:
+            self._refuse(f"More than {MAX_PIPELINED} requests wait for their answers.")
         self._head_began_s = 0.0
         self._framing_bytes = self._body_bytes = self._discarded_bytes = 0
         url = httptools.parse_url(self.url)
@@ -158,11 +188,10 @@ class _Protocol(HttpToolsProtocol):
             "raw_path": url.path,
             "query_string": url.query or b"",
         }
-        previous, self.cycle = self.cycle, self._exchange(is_kept=version != "1.0")
-        if previous is None or previous.response_complete:
+        self.cycle = self._exchange(is_kept=version != "1.0")
+        self._is_in_head = False
+        if is_free:
             self._start_asgi_task(self.cycle, self.app)
-        elif len(self.pipeline) >= MAX_PIPELINED:
-            self._refuse(f"More than {MAX_PIPELINED} requests wait for their answers.")
         else:  # pipelined: one after another
             self.flow.pause_reading()
             self.pipeline.appendleft((self.cycle, self.app))
@@ -220,23 +249,44 @@ class _Protocol(HttpToolsProtocol):
             self.cycle.message_event.set()
         self._has_ended_one = True
         self._is_in_head = True
+        self._body_began_s = 0.0
         self._head_bytes = 0
 
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        self._running = cycle
+        super()._start_asgi_task(cycle, app)
+
     def on_response_complete(self) -> None:
+        if self._last_word and not self.pipeline and not self.transport.is_closing():
+            self.send_400_response(self._last_word)
         super().on_response_complete()
         if self.pipeline:  # or each answer would let in more requests than it answers
             self.flow.pause_reading()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """As uvicorn's, which tells only the newest request, and not the one being answered before it."""
+        if self._running is not None and not self._running.response_complete:
+            _lose(self._running)
+        super().connection_lost(exc)
 
     def look(self, now_s: float, patience: Patience) -> None:
         """End the connection if it has kept us waiting for too long."""
         if self._head_began_s and now_s - self._head_began_s > patience.head_s:
             self.transport.close()
+        if self._body_began_s and now_s - self._body_began_s > patience.body_s:
+            self._end_with(f"The body did not arrive within {patience.body_s:.0f} s.")
         unsent_bytes = self.transport.get_write_buffer_size()
         is_stalled = unsent_bytes and unsent_bytes >= self._unsent_bytes
         self._stalled_s = self._stalled_s + patience.look_s if is_stalled else 0.0
         self._unsent_bytes = unsent_bytes
         if self._stalled_s >= patience.stall_s:
             self.transport.abort()  # to close it would wait for the client to read
+
+
+def _lose(cycle: RequestResponseCycle) -> None:
+    """Tell an exchange that its client is gone: what it sends goes nowhere, and it has heard all it will."""
+    cycle.disconnected = True
+    cycle.message_event.set()
 
 
 class Listener:

@@ -14,6 +14,7 @@ import pytest
 from roadbed.apis.core import CONFIGMAPS
 from roadbed.apiserver import ApiServer, Listener
 from roadbed.apiserver.listener import Patience
+from roadbed.testing import eventually
 
 pytestmark = pytest.mark.acceptance
 
@@ -23,7 +24,7 @@ SMALL_BYTES = 4096  # of a socket's buffers, so that a client that reads nothing
 
 @pytest.fixture
 async def listener(server: ApiServer) -> AsyncIterator[Listener]:
-    patience = Patience(head_s=0.1, stall_s=0.2, look_s=0.02)
+    patience = Patience(head_s=0.1, body_s=0.2, stall_s=0.2, look_s=0.02)
     listener = Listener(server.asgi, host="127.0.0.1", port=0, tls=None, patience=patience)
     await listener.start()
     yield listener
@@ -49,6 +50,41 @@ async def test_a_head_in_dribbles_gets_no_more_time_than_one_that_stops(wire: An
     async with asyncio.timeout(1.5):
         while not wire.reader.at_eof() and wire.reader.exception() is None:
             await wire.say(b"X: y\r\n")
+            await asyncio.sleep(0.01)  # what a slow client does, not what the test waits for
+
+
+async def test_a_body_that_never_ends_ends_its_connection_and_gives_its_seat_back(
+    wires: Any, api: Any, server: ApiServer
+) -> None:
+    head = b"POST %b HTTP/1.1\r\nHost: x\r\nContent-Type: application/yaml\r\n%%b\r\n\r\n" % MAPS
+    begun = b"kind: ConfigMap\nmetadata: {name: half}\n"
+    cases = [
+        head % b"Content-Length: 99",
+        head % b"Content-Length: 99" + begun,
+        head % b"Transfer-Encoding: chunked",
+        head % b"Transfer-Encoding: chunked" + b"%x\r\n%b\r\n" % (len(begun), begun),
+        b"GET /version HTTP/1.1\r\nHost: x\r\n\r\n" + head % b"Content-Length: 99",
+    ]
+    opened = [(await wires(), case) for case in cases]
+    for wire, case in opened:
+        await wire.say(case)
+    for wire, case in opened[:-1]:
+        assert (await wire.hear())[0] == 400, case
+        assert await wire.hear_all() == b""
+    assert [(await opened[-1][0].hear())[0] for _ in range(2)] == [200, 400]
+
+    async def free() -> bool:
+        return not sum(level.in_work for level in server._flow.status())
+
+    await eventually(free, within_s=1)
+    assert "half" not in await api.names(CONFIGMAPS, "default")
+
+
+async def test_a_body_in_dribbles_gets_no_more_time_than_one_that_stops(wire: Any) -> None:
+    await wire.say(b"POST %b HTTP/1.1\r\nHost: x\r\nContent-Length: 99999\r\n\r\n" % MAPS)
+    async with asyncio.timeout(1.5):
+        while not wire.reader.at_eof() and wire.reader.exception() is None:
+            await wire.say(b" ")
             await asyncio.sleep(0.01)  # what a slow client does, not what the test waits for
 
 
