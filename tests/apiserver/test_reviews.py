@@ -138,12 +138,15 @@ async def test_rules_review_lists_what_the_user_may(access: Access) -> None:
     assert any("/apis/*" in rule["nonResourceURLs"] for rule in status["nonResourceRules"])
     elsewhere = await ask(access, "SelfSubjectRulesReview", {"namespace": "other"})
     assert not any("configmaps" in rule["resources"] for rule in elsewhere["resourceRules"])
-    with pytest.raises(InvalidError, match="no namespace on request"):
+    with pytest.raises(BadRequestError, match="no namespace on request"):
         await ask(access, "SelfSubjectRulesReview", {})
 
 
-async def test_self_review_says_who_asks(access: Access) -> None:
-    assert await ask(access, "SelfSubjectReview") == {
+async def test_self_review_says_who_asks_and_when(access: Access) -> None:
+    (reviewer,) = (each for each in access.reviewers if each.resource.kind == "SelfSubjectReview")
+    answer = await reviewer.review({"metadata": {"name": "mine"}}, ANN)
+    assert answer["metadata"] == {"creationTimestamp": "2026-01-01T00:00:00Z"}
+    assert answer["status"] == {
         "userInfo": {
             "username": "ann",
             "uid": "u1",

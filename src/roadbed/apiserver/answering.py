@@ -26,6 +26,9 @@ Header = tuple[bytes, bytes]
 GZIP_BYTES: Final = 128 * 1024  # what is smaller is sent as it is, as in Kubernetes
 THREAD_BYTES: Final = 64 * 1024  # re-writing more than this takes longer than the way to a thread and back
 NO_CACHE: Final[Header] = (b"cache-control", b"no-cache, private")
+TEXT: Final[Header] = (b"content-type", b"text/plain; charset=utf-8")
+NO_SNIFFING: Final[Header] = (b"x-content-type-options", b"nosniff")
+_MISSING: Final = b"404 page not found\n"
 _JSON: Final[Header] = (b"content-type", b"application/json")
 
 
@@ -65,7 +68,7 @@ async def respond(
         body = await written(body, manner)
         content_type = (b"content-type", manner.form.media_type.encode())
     headers = [content_type, *extra]
-    headers.extend((b"warning", _warning(text)) for text in warnings)
+    headers.extend(map(warning, warnings))
     return await send_bytes(send, status, body, headers, takes_gzip=manner.takes_gzip)
 
 
@@ -92,6 +95,11 @@ async def refuse(send: Send, error: ApiError, manner: Manner = PLAIN) -> int:
         extra.append((b"www-authenticate", b'Bearer realm="roadbed"'))
     body = orjson.dumps(error.to_status())
     return await respond(send, error.code, body, manner, warnings=error.warnings, extra=extra)
+
+
+async def miss(send: Send) -> int:
+    """Send the plain text for an address that nobody serves; gives the size."""
+    return await send_bytes(send, 404, _MISSING, [TEXT, NO_CACHE, NO_SNIFFING])
 
 
 async def written(body: bytes, manner: Manner) -> bytes:
@@ -126,6 +134,7 @@ def _with_vary(headers: list[Header]) -> list[Header]:
     ]
 
 
-def _warning(text: str) -> bytes:
+def warning(text: str) -> Header:
+    """Give the header that tells a client's user something, whatever became of the request."""
     quoted = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", " ")
-    return f'299 - "{quoted}"'.encode("ascii", "backslashreplace")
+    return b"warning", f'299 - "{quoted}"'.encode("ascii", "backslashreplace")

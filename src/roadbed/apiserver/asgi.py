@@ -194,7 +194,8 @@ class HttpFace:
             content = await self._listed(page, found, asked.query, form)
             if record is not None:
                 record.answered(content)
-            return 200, await answering.respond(send, 200, content, asked.manner(form))
+            manner = asked.manner(form)
+            return 200, await answering.respond(send, 200, content, manner, warnings=page.warnings)
         answer = await self._dispatcher.call(user, request)
         content = self._shaped(answer, served, found, asked.query, form)
         if record is not None:
@@ -300,6 +301,8 @@ class HttpFace:
 
     @staticmethod
     async def _refuse(send: Send, error: ApiError, asked: _Asked) -> int:
+        if isinstance(error, routes.NoPageError):
+            return await answering.miss(send)
         form = negotiation.status_form(asked.headers.get("accept", ""))
         try:
             return await answering.refuse(send, error, asked.manner(form))

@@ -48,7 +48,7 @@ class Tokens:
     def __init__(self, signing_key: bytes, admin_token: str, *, clock: Clock) -> None:
         self.admin_token = admin_token
         self._key = signing_key
-        self._clock = clock
+        self.clock = clock
         self._static = {_digest(admin_token): ADMIN}
 
     @classmethod
@@ -75,7 +75,7 @@ class Tokens:
 
     def issue(self, user: User, ttl_s: float) -> tuple[str, datetime]:
         """Give a signed token that stands for ``user`` until the time beside it."""
-        expires = (self._clock() + timedelta(seconds=ttl_s)).replace(microsecond=0)
+        expires = (self.clock() + timedelta(seconds=ttl_s)).replace(microsecond=0)
         claims = {**_user_json(user), "exp": int(expires.timestamp())}
         payload = _base64(orjson.dumps(claims))
         return f"{_SIGNED}{payload}.{_base64(self._sign(payload))}", expires
@@ -102,7 +102,7 @@ class Tokens:
         claims = orjson.loads(
             base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4))
         )  # ours: the signature fits
-        if claims["exp"] <= self._clock().timestamp():
+        if claims["exp"] <= self.clock().timestamp():
             return None
         return _user_of_json(claims)
 

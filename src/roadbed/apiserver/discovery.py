@@ -83,10 +83,6 @@ class Discovery:
             },
         )
 
-    def has_group(self, name: str) -> bool:
-        """Say whether any kind of a group is served."""
-        return name in self._groups()
-
     def paths(self) -> list[str]:
         """Give the addresses of all groups and versions."""
         found = []

@@ -111,9 +111,9 @@ class Dispatcher:
         self._core.check(call, request.verb)
         resource = served.resource
         if request.namespace and not resource.namespaced:
-            raise routes.not_found()
+            raise routes.not_found(request.group)
         if request.subresource and request.subresource not in resource.subresources:
-            raise routes.not_found()
+            raise call.not_found() if served.is_custom else routes.not_found(request.group)
         if not self._has_verb(served, request):
             raise _no_verb()
         if request.verb in ("create", "deletecollection") and resource.namespaced and not request.namespace:
@@ -122,7 +122,7 @@ class Dispatcher:
         if needs_name and not request.name:
             raise _no_verb()
         if needs_name and resource.namespaced and not request.namespace:
-            raise routes.not_found()
+            raise routes.not_found(request.group)
         options.check(request)
         return call
 
@@ -142,7 +142,7 @@ class Dispatcher:
         is_review = Resource(request.group, request.version, request.plural, "") in self._reviewers
         if is_review:
             return _no_verb()
-        return routes.not_found()
+        return routes.not_found(request.group)
 
     def _has_verb(self, served: Served, request: ApiRequest) -> bool:
         if not request.subresource:

@@ -18,7 +18,7 @@ from roadbed.apimachinery import instruments
 from roadbed.apimachinery.errors import MethodNotAllowedError, NotAcceptableError
 from roadbed.apimachinery.request import User
 
-from . import answering, negotiation, routes
+from . import answering, negotiation, openapi, routes
 from .answering import Manner, Send
 from .discovery import Discovery, Encoded
 from .health import Health, version
@@ -31,10 +31,7 @@ Document = Callable[[], tuple[bytes, bytes]]
 """Gives the body and the media type of a document that is no resource."""
 
 _PUBLIC: Final = (b"cache-control", b"public, max-age=3600")
-_TEXT: Final = (b"content-type", b"text/plain; charset=utf-8")
-_NO_SNIFFING: Final = (b"x-content-type-options", b"nosniff")
 _METRICS: Final = (b"content-type", instruments.MEDIA_TYPE.encode())
-_MISSING: Final = b"404 page not found\n"
 _MOST_COMPRESSED: Final = 64  # documents; each is some 10 KB
 
 
@@ -90,7 +87,7 @@ class Documents:
         self._authorizer.check(user, Attributes("get" if verb == "head" else verb, path=path))
         health = self._health.answer(path, asking.query)
         if health is not None:
-            headers = [_TEXT, answering.NO_CACHE, _NO_SNIFFING]
+            headers = [answering.TEXT, answering.NO_CACHE, answering.NO_SNIFFING]
             return health.status, await answering.send_bytes(send, health.status, health.body, headers)
         path = path.rstrip("/") or "/"
         if path == "/version":
@@ -125,6 +122,8 @@ class Documents:
             accept=asking.accept,
         )
         if document is None:
+            if not path.startswith(openapi.ROOT):
+                raise routes.NoPageError(path)
             return 404, await answering.send_bytes(send, 404, b"", [answering.NO_CACHE])
         headers = [(name.lower().encode(), value.encode()) for name, value in document.headers.items()]
         body = document.body
@@ -151,10 +150,9 @@ class Documents:
             return 200, await answering.respond(send, 200, body, Manner(is_pretty=True))
         document, form, is_open = self._document(path, asking)
         if document is None:
-            if asking.route is not None and self._discovery.has_group(asking.route.group):
-                raise routes.not_found()
-            headers = [_TEXT, answering.NO_CACHE, _NO_SNIFFING]
-            return 404, await answering.send_bytes(send, 404, _MISSING, headers)
+            raise (
+                routes.not_found(asking.route.group) if asking.route is not None else routes.NoPageError(path)
+            )
         if not is_open:
             _only_get(asking)
         agent = asking.headers.get("user-agent", "")

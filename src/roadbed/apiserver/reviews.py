@@ -35,10 +35,14 @@ Answer = Callable[[Object, User], Object]
 
 @dataclass(slots=True)
 class FunctionReviewer:
-    """A reviewer that is one function from question and user to the ``status``."""
+    """A reviewer that is one function from question and user to the ``status``.
+
+    An answer is ``dated`` where its kind says when it was given, and then nothing else of its metadata.
+    """
 
     resource: Resource
     answer: Answer
+    dated: Callable[[], str] | None = None
 
     async def review(self, question: Object, user: User) -> Object:
         """Return the question with its status filled in.
@@ -51,6 +55,8 @@ class FunctionReviewer:
         found = _schema(self.resource).validate(asked)
         if found:
             raise causes.invalid(self.resource.gvk, "", found)
+        if self.dated is not None:
+            asked["metadata"] = {"creationTimestamp": self.dated()}
         return {**asked, "status": self.answer(asked, user)}
 
 
@@ -74,7 +80,11 @@ def reviewers(rbac: Rbac, tokens: Tokens, authenticator: RequestAuthenticator) -
         FunctionReviewer(
             authentication.TOKENREVIEWS, lambda question, _: _token_status(authenticator, question)
         ),
-        FunctionReviewer(authentication.SELFSUBJECTREVIEWS, lambda _, user: {"userInfo": user_json(user)}),
+        FunctionReviewer(
+            authentication.SELFSUBJECTREVIEWS,
+            lambda _, user: {"userInfo": user_json(user)},
+            dated=lambda: format_time(tokens.clock()),
+        ),
         FunctionReviewer(review.PORTALSESSIONS, lambda question, user: _session(tokens, question, user)),
     )
 
@@ -119,10 +129,7 @@ class _AccessAnswers:
         """List what the asking user may in one namespace."""
         namespace = (question.get("spec") or {}).get("namespace") or ""
         if not namespace:
-            resource = authorization.SELFSUBJECTRULESREVIEWS
-            raise causes.invalid(
-                resource.gvk, "", [causes.required("spec.namespace", "no namespace on request")]
-            )
+            raise BadRequestError("no namespace on request")
         rules = [rule.to_json() for rule in self._rbac.rules_for(user, namespace)]
         trouble = self._rbac.trouble(user, namespace)
         return {

@@ -8,8 +8,11 @@ from urllib.parse import parse_qsl
 
 from roadbed.apimachinery.errors import ApiError, BadRequestError, MethodNotAllowedError, NotFoundError
 from roadbed.apimachinery.request import Verb
+from roadbed.apis.kubernetes import SERVED
 
 MAX_QUERY_PARAMETERS: Final = 64
+# What Kubernetes itself serves has a Status for everything below; other groups are there only while something is.
+_BUILT_IN: Final = frozenset(each.group for each in SERVED)
 _NAMESPACE_SUBRESOURCES: Final = ("status", "finalize")
 
 
@@ -102,6 +105,14 @@ def verb(method: str, found: Route, query: dict[str, str]) -> Verb:
     raise MethodNotAllowedError("the server does not allow this method on the requested resource")
 
 
-def not_found() -> ApiError:
-    """Make the 404 for an address that leads nowhere."""
-    return NotFoundError("the server could not find the requested resource")
+class NoPageError(NotFoundError):
+    """Nobody serves anything of this group: over HTTP the answer is a plain text, not a Status."""
+
+
+def not_found(group: str = "") -> ApiError:
+    """Make the 404 for an address that leads nowhere; of the built-in ``group``, or of one that is defined."""
+    return _missing(group)("the server could not find the requested resource")
+
+
+def _missing(group: str) -> type[NotFoundError]:
+    return NotFoundError if group in _BUILT_IN else NoPageError

@@ -9,16 +9,19 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from roadbed.apimachinery.causes import forbidden, invalid_value, required
+import orjson
+
+from roadbed.apimachinery.causes import forbidden, invalid_value, not_supported, required
 from roadbed.apimachinery.errors import Cause
 from roadbed.apimachinery.names import (
     NameRule,
     config_key_errors,
     dns_label_errors,
     dns_subdomain_errors,
+    label_key_errors,
     path_segment_errors,
 )
 from roadbed.apimachinery.request import Object
@@ -142,6 +145,8 @@ _TYPED_KEYS = {
     "kubernetes.io/ssh-auth": ("ssh-privatekey",),
 }
 
+_JSON_TYPES = ("kubernetes.io/dockercfg", "kubernetes.io/dockerconfigjson")
+
 
 def _missing_keys(obj: Object) -> list[Cause]:
     found = obj.get("data") or {}
@@ -149,11 +154,25 @@ def _missing_keys(obj: Object) -> list[Cause]:
     causes = [required(f"data[{key}]") for key in wanted if key not in found]
     if obj.get("type") == "kubernetes.io/basic-auth" and not {"username", "password"} & set(found):
         causes = [required("data[username]"), required("data[password]")]
+    causes.extend(_garbled(found, wanted) if str(obj.get("type")) in _JSON_TYPES else ())
     if obj.get("type") == "kubernetes.io/service-account-token":
         annotations = obj["metadata"].get("annotations") or {}
         if not annotations.get("kubernetes.io/service-account.name"):
             causes = [required("metadata.annotations[kubernetes.io/service-account.name]")]
     return causes
+
+
+def _garbled(found: Mapping[str, Any], keys: Iterable[str]) -> Iterator[Cause]:
+    """Refuse what must be a JSON object and is none; what it is instead is not told, as it is secret."""
+    for key in keys:
+        if key not in found:
+            continue
+        try:
+            value = orjson.loads(base64.b64decode(found[key] or ""))
+        except ValueError:
+            value = ()
+        if value is not None and not isinstance(value, dict):
+            yield invalid_value(f"data[{key}]", "<secret contents redacted>", "must be a JSON object")
 
 
 class NamespaceStrategy(Strategy):
@@ -205,6 +224,33 @@ class LeaseStrategy(Strategy):
 
     creates_on_update = True
     allows_unconditional_update = False
+
+    def validate(self, obj: Object, old: Object | None) -> list[Cause]:
+        del old
+        spec = obj.get("spec") or {}
+        duration, transitions = spec.get("leaseDurationSeconds"), spec.get("leaseTransitions")
+        causes = []
+        if duration is not None and duration <= 0:
+            causes.append(invalid_value("spec.leaseDurationSeconds", duration, "must be greater than 0"))
+        if transitions is not None and transitions < 0:
+            text = "must be greater than or equal to 0"
+            causes.append(invalid_value("spec.leaseTransitions", transitions, text))
+        if spec.get("strategy") is not None:
+            causes.extend(_election(spec["strategy"]))
+        if spec.get("preferredHolder") and not spec.get("strategy"):
+            text = "may only be specified if `strategy` is defined"
+            causes.append(forbidden("spec.preferredHolder", text))
+        return causes
+
+
+_ELECTIONS = ("OldestEmulationVersion",)
+
+
+def _election(name: str) -> list[Cause]:
+    """Judge how the holder of a lease is chosen: as Kubernetes does, or in a way of somebody's own domain."""
+    if "/" in name:
+        return [invalid_value("spec.strategy.strategy", name, error) for error in label_key_errors(name)]
+    return [] if name in _ELECTIONS else [not_supported("spec.strategy.strategy", name, _ELECTIONS)]
 
 
 class EventStrategy(Strategy):

@@ -40,6 +40,7 @@ class Facts:
     name_rule: NameRule = dns_subdomain_errors
     prepare: Prepare | None = None
     unversioned: tuple[str, ...] = ()  # members beside metadata and status whose change is no new generation
+    versions_annotations: bool = False  # a change of annotations is a new generation, too
     parts: tuple[str, ...] = ()  # subresources that write only a part of the object, beside status
 
 
@@ -75,7 +76,10 @@ class KindStrategy(Strategy):
         return [] if self._judge is None else self._judge(obj, old)
 
     def spec_changed(self, new: Object, old: Object) -> bool:
-        return _desired(new, self._facts.unversioned) != _desired(old, self._facts.unversioned)
+        if _desired(new, self._facts.unversioned) != _desired(old, self._facts.unversioned):
+            return True
+        before, after = (each["metadata"].get("annotations") or {} for each in (old, new))
+        return self._facts.versions_annotations and before != after
 
 
 def _desired(obj: Object, unversioned: tuple[str, ...]) -> dict[str, Any]:
@@ -124,7 +128,7 @@ FACTS: dict[tuple[str, str], Facts] = {
     ("", "limitranges"): Facts(creates=True),
     ("", "persistentvolumes"): Facts(prepare=lives.pending),
     ("", "persistentvolumeclaims"): Facts(prepare=lives.pending),
-    ("apps", "deployments"): _WITH_GENERATION,
+    ("apps", "deployments"): Facts(generation=True, versions_annotations=True),
     ("apps", "daemonsets"): Facts(generation=True, prepare=lives.daemon_set),
     ("apps", "statefulsets"): _WITH_GENERATION,
     ("apps", "replicasets"): _REPLICAS,

@@ -61,8 +61,7 @@ def _template(spec: dict[str, Any], kind: str) -> list[Cause]:
 def deployment(obj: Object, old: Object | None) -> list[Cause]:
     """Judge a Deployment."""
     spec = part(obj, "spec")
-    causes = unchanged(obj, old, "spec.selector")
-    causes += not_negative(spec, "spec", "replicas")
+    causes = not_negative(spec, "spec", "replicas")
     own, mismatch = selected(spec, part(spec, "template"), "deployment")
     causes += [*own, *mismatch, *_template(spec, "ReplicaSet")]
     strategy = part(spec, "strategy")
@@ -79,7 +78,7 @@ def deployment(obj: Object, old: Object | None) -> list[Cause]:
     if isinstance(deadline, int) and deadline <= int(spec.get("minReadySeconds") or 0):
         text = "must be greater than minReadySeconds"
         causes.append(invalid_value("spec.progressDeadlineSeconds", deadline, text))
-    return causes
+    return [*causes, *unchanged(obj, old, "spec.selector")]
 
 
 _PERCENT = re.compile(r"[0-9]+%")
