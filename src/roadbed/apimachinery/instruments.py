@@ -67,6 +67,10 @@ class Counter(_Family):
         """Give the number under these label values."""
         return self._numbers.get(values, 0)
 
+    def read(self) -> Mapping[Labels, float]:
+        """Give all numbers, for another family of the same."""
+        return self._numbers
+
     def sum(self, selects: Callable[[Labels], bool]) -> float:
         """Give the sum over the label values that ``selects`` picks."""
         return sum(number for values, number in self._numbers.items() if selects(values))

@@ -19,6 +19,7 @@ from .policies.evaluation import Evaluation
 from .policies.mutating import MutatingPolicies
 from .policies.typechecking import TypeChecks
 from .policies.validating import ValidatingPolicies
+from .ports import Authorizer
 from .quota import Quotas
 from .quota.limits import Limits
 from .webhooks import Caller
@@ -40,10 +41,13 @@ _CONFIGURATION = (
 Keeper = Callable[[LocalTransport], Coroutine[None, None, None]]
 
 
-def intercept(core: Core, caller: Caller) -> Sequence[Keeper]:
-    """Put every built-in stage into the server's admission chain; gives what has to run beside it."""
+def intercept(core: Core, caller: Caller, authorizer: Authorizer) -> Sequence[Keeper]:
+    """Put every built-in stage into the server's admission chain; gives what has to run beside it.
+
+    ``authorizer`` is asked what expressions and checks ask; the server's own counts requests only.
+    """
     cluster = Cluster(core.registry)
-    evaluation = Evaluation(cluster, core.authorizer)
+    evaluation = Evaluation(cluster, authorizer)
     reviewing = Reviewing(caller, cluster)
 
     def hooks(plural: str) -> Hooks:
@@ -66,7 +70,7 @@ def intercept(core: Core, caller: Caller) -> Sequence[Keeper]:
         ],
         validators=[
             limits,
-            CertificateChecks(core.authorizer),
+            CertificateChecks(authorizer),
             ValidatingPolicies(validating, evaluation),
             ValidatingWebhooks(hooks("validatingwebhookconfigurations"), reviewing, evaluation),
             quotas,

@@ -37,6 +37,7 @@ from .handlers.delete import delete_collection
 from .interception import intercept
 from .local import LocalTransport
 from .metrics import Metrics
+from .metrics.access import CountedAuthenticator, CountedAuthorizer
 from .openapi import OpenApi, WithReviews
 from .ports import Authenticator, Authorizer, Clock, Sealer
 from .registry import Registry, Served
@@ -76,12 +77,13 @@ class ApiServer:
         metrics.add_counts(
             "apiserver_storage_objects", "Objects that are stored.", "resource", self._stored_objects
         )
+        counted = CountedAuthorizer(authorizer)
         self._core = Core(
             registry=self._registry,
             store=Store(storage, sealer, metrics),
             hub=self._hub,
             admission=Admission(),
-            authorizer=authorizer,
+            authorizer=counted,
             clock=clock,
             choose=secrets.choice,
             new_uid=uids().__next__,
@@ -97,11 +99,13 @@ class ApiServer:
         self._tasks: list[asyncio.Task[None]] = []
         openapi = OpenApi(WithReviews(self._registry, lambda: self._dispatcher.reviews))
         self._flow = FlowControl(storage)
-        self._http = HttpFace(self._core, self._dispatcher, authenticator, openapi, self._checks, self._flow)
+        entrance = CountedAuthenticator(authenticator)
+        metrics.add(*entrance.instruments, *counted.instruments, *self._flow.counts.instruments)
+        self._http = HttpFace(self._core, self._dispatcher, entrance, openapi, self._checks, self._flow)
         self._definitions = CrdStrategy(self._installer.names, self._core.now)
         for definition in builtin.definitions(self._definitions, self._services):
             self._registry.install(definition)
-        self._keepers = intercept(self._core, self._webhooks)
+        self._keepers = intercept(self._core, self._webhooks, authorizer)
 
     async def start(self) -> None:
         """Load what is stored, install CRDs, namespaces and roles; requests are served afterwards."""

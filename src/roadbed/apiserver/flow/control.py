@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil
 from time import perf_counter
@@ -26,11 +26,13 @@ from typing import Final
 import orjson
 
 from roadbed.apimachinery.errors import TooManyRequestsError
+from roadbed.apimachinery.instruments import Labels
 from roadbed.apimachinery.request import Object, User
 from roadbed.apiserver.ports import Attributes
 from roadbed.storage import Event, Storage
 
 from . import defaults
+from .counts import Counts
 from .levels import Level, Limits, Queue
 from .schemas import Schema, ordered
 
@@ -57,28 +59,34 @@ class _Class:
     level: Level
     hand: tuple[int, ...]
     headers: tuple[tuple[bytes, bytes], ...]
+    verb: str
+    names: Labels  # of level and schema, as counts have them
 
 
 class Ticket:
     """One request that was let in; ``leave`` gives its seat back, once."""
 
-    __slots__ = ("_began", "_control", "_level", "_queue", "headers")
+    __slots__ = ("_began", "_class", "_control", "_is_in", "_queue", "headers")
 
-    def __init__(
-        self, control: FlowControl, level: Level, queue: Queue | None, headers: Sequence[tuple[bytes, bytes]]
-    ) -> None:
+    def __init__(self, control: FlowControl, found: _Class, queue: Queue | None) -> None:
         self._control = control
-        self._level = level
-        self._queue = queue
+        self._class = found
+        self._queue = queue  # none for an exempt level
+        self._is_in = True
         self._began = perf_counter()
-        self.headers = headers
+        self.headers = found.headers
+        control.counts.began(found.names)
 
     def leave(self) -> None:
         """Say that the work is done: the answer begins to go out, or a watch begins to wait."""
+        if not self._is_in:
+            return
+        self._is_in = False
+        found, took_s = self._class, perf_counter() - self._began
+        self._control.counts.ended(found.names, took_s, is_watch=found.verb == "watch")
         if self._queue is not None:
-            self._level.leave(self._queue, perf_counter() - self._began)
-            self._queue = None
-            if self._level.waiting:
+            found.level.leave(self._queue, took_s)
+            if found.level.waiting:
                 self._control.wake()
 
 
@@ -94,6 +102,7 @@ class FlowControl:
         self._unsubscribe = storage.subscribe(self._observe)
         self._schemas: list[Schema] = []
         self.levels: dict[str, Level] = {}
+        self.counts = Counts(lambda: self.levels)
         self._classes: dict[tuple[str, tuple[str, ...], Wanted], _Class] = {}
         self._is_stale = True
         self._began = 0.0  # when this turn of the loop began to start requests; 0 before its first
@@ -120,23 +129,19 @@ class FlowControl:
         found = self._classes.get((user.name, user.groups, wanted)) or self._classify(user, wanted)
         level = found.level
         if level.limits.is_exempt:
-            return Ticket(self, level, None, found.headers)
+            return Ticket(self, found, None)
         index, queue = level.least(found.hand)
         if not self._waiting and level.in_work < level.seats and self._has_time():
             level.seat(queue)
         else:
-            await self._wait(level, index, queue)
-        return Ticket(self, level, queue, found.headers)
+            await self._wait(found, index, queue)
+        return Ticket(self, found, queue)
 
     def wake(self) -> None:
         """Look in the next turn of the loop who may go."""
         if not self._is_turning:
             self._is_turning = True
             asyncio.get_running_loop().call_soon(self._turn)
-
-    def status(self) -> Iterable[Level]:
-        """Give the levels with their counts, for metrics."""
-        return self.levels.values()
 
     def _has_time(self) -> bool:
         """Say whether this turn of the loop may start one more request."""
@@ -147,26 +152,35 @@ class FlowControl:
             return True
         return now - self._began < self._turn_s
 
-    async def _wait(self, level: Level, index: int, queue: Queue) -> None:
+    async def _wait(self, found: _Class, index: int, queue: Queue) -> None:
+        level, counts = found.level, self.counts
         if level.is_full(queue):
             level.refused += 1
+            counts.rejected(found.names, "queue-full" if level.limits.queues else "concurrency-limit")
             raise _too_many()
         loop = asyncio.get_running_loop()
         waiting = level.wait(index, queue, loop.create_future())
         self._waiting += 1
         self.wake()
         limit = loop.call_later(WAIT_S, _give_up, waiting.turn)
+        counts.waits(found.names, found.verb, len(queue.waiting))
+        began, is_let_in = perf_counter(), False
         try:
             await waiting.turn
+            is_let_in = True
         except TooManyRequestsError:
-            level.refused += 1
+            level.timed_out += 1
+            counts.rejected(found.names, "time-out")
             raise
         except asyncio.CancelledError:
             if waiting.turn.done() and not waiting.turn.cancelled():
                 level.leave(queue, 0.0)  # seated, and gone before it sat down
+            level.cancelled += 1
+            counts.rejected(found.names, "cancelled")
             raise
         finally:
             limit.cancel()
+            counts.waited(found.names, found.verb, perf_counter() - began, is_let_in=is_let_in)
 
     def _turn(self) -> None:
         """Begin a turn of the loop: start some of those who wait, and come again while there are any."""
@@ -217,7 +231,8 @@ class FlowControl:
         )
         if len(self._classes) >= _MAX_KEPT:
             self._classes.clear()
-        found = _Class(level, level.hand(f"{schema.name}\0{schema.flow(user, attributes)}"), headers)
+        hand = level.hand(f"{schema.name}\0{schema.flow(user, attributes)}")
+        found = _Class(level, hand, headers, verb, (level.name, schema.name))
         self._classes[user.name, user.groups, wanted] = found
         return found
 

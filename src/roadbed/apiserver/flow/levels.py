@@ -82,6 +82,8 @@ class Level:
         self.in_work = 0
         self.waiting = 0
         self.refused = 0
+        self.timed_out = 0
+        self.cancelled = 0
         self.dispatched = 0
         self.had_s = 0.0  # its time per share, for choosing among levels
         self._queues = [Queue() for _ in range(max(limits.queues, 1))]
