@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 
 import httpx2 as httpx
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from roadbed.apiserver import ApiServer
 from roadbed.apiserver.bodies import repeated
@@ -70,3 +73,21 @@ def test_places_in_lists_are_named() -> None:
         'duplicate field "spec.parts[1].a"',
     )
     assert repeated(b'{"a": {"a": {"a": 1}}}', {"a": {"a": {"a": 1}}}, "") == ()
+
+
+@given(
+    st.recursive(
+        st.text(max_size=6) | st.integers(-9, 9) | st.none() | st.booleans(),
+        lambda inner: (
+            st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from("ab c"), inner, max_size=3)
+        ),
+        max_leaves=8,
+    ),
+    st.sampled_from([None, 1, 4]),
+    st.booleans(),
+)
+def test_no_layout_and_no_escape_hides_a_repeated_key_or_invents_one(value, indent, is_ascii):
+    body = json.dumps({"x": value, "y": 1}, indent=indent, ensure_ascii=is_ascii).encode()
+    assert repeated(body, json.loads(body), "Strict") == ()
+    doubled = body[: body.rindex(b"}")].rstrip() + b', "x": 2}'
+    assert repeated(doubled, json.loads(doubled), "") == ('duplicate field "x"',)
