@@ -1,8 +1,9 @@
-"""Record what the real API server tells of its built-in kinds: names, verbs, subresources, table columns.
+"""Record what the real API server tells of its built-in kinds: names, verbs, subresources, table columns, enumerations.
 
 Run by a developer, never by users: ``python tools/record_kinds.py``. Starts the real kube-apiserver (see
 ``tests/oracle/peer.py``; it must be built) and writes ``src/roadbed/apis/kubernetes/resources.json`` (one line a
-resource, readable in a review) and ``columns.json.xz`` (the columns of each resource's Table, with their prose).
+resource, readable in a review), ``columns.json.xz`` (the columns of each resource's Table, with their prose) and
+``enumerations.json`` (which values of a field OpenAPI tells; the published documents leave them out).
 The same release gives the same bytes.
 """
 
@@ -74,6 +75,30 @@ def columns(client: httpx.Client, facts: dict[str, Any]) -> list[dict[str, Any]]
     return found
 
 
+def enumerations(client: httpx.Client) -> dict[str, dict[str, list[str]]]:
+    """Give the values that OpenAPI lists, by definition and place below its properties (``accessModes/items``)."""
+    found: dict[str, dict[str, list[str]]] = {}
+    for entry in client.get("/openapi/v3").raise_for_status().json()["paths"].values():
+        document = client.get(entry["serverRelativeURL"]).raise_for_status().json()
+        for name, schema in document.get("components", {}).get("schemas", {}).items():
+            places = {
+                place: values
+                for member, each in schema.get("properties", {}).items()
+                for place, values in _listed(member, each)
+            }
+            if places:
+                found[name] = places
+    return found
+
+
+def _listed(place: str, schema: Any) -> Iterator[tuple[str, list[str]]]:
+    if "enum" in schema:
+        yield place, schema["enum"]
+    for word in ("items", "additionalProperties"):
+        if isinstance(schema.get(word), dict):
+            yield from _listed(f"{place}/{word}", schema[word])
+
+
 def main() -> None:
     """Start the real server, ask, write."""
     with tempfile.TemporaryDirectory(prefix="kinds-") as folder:
@@ -91,8 +116,13 @@ def main() -> None:
                     for each in found
                     if "list" in each["verbs"]
                 }
+                listed = enumerations(client)
     lines = ",\n".join(json.dumps(each, separators=(",", ":")) for each in found)
     (OUTPUT / "resources.json").write_text(f"[\n{lines}\n]\n")
+    lines = ",\n".join(
+        f"{json.dumps(name)}:{json.dumps(listed[name], sort_keys=True)}" for name in sorted(listed)
+    )
+    (OUTPUT / "enumerations.json").write_text(f"{{\n{lines}\n}}\n")
     content = json.dumps(shown, separators=(",", ":"), sort_keys=True).encode()
     packed = lzma.compress(content, preset=9 | lzma.PRESET_EXTREME)
     (OUTPUT / "columns.json.xz").write_bytes(packed)

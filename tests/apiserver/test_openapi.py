@@ -9,7 +9,7 @@ import orjson
 import pytest
 
 from roadbed.apimachinery.gvk import Resource
-from roadbed.apis.kubernetes import SERVED
+from roadbed.apis.kubernetes import SERVED, load
 from roadbed.apiserver.messages import message_class
 from roadbed.apiserver.openapi import Document, OpenApi, Published
 from roadbed.apiserver.swagger import ASKED_TYPE
@@ -109,6 +109,20 @@ def test_a_custom_kind_has_its_schema_and_the_members_of_every_object(registry: 
     schema = document["components"]["schemas"]["org.example.platform.v1alpha1.Database"]
     assert set(schema["properties"]) == {"apiVersion", "kind", "metadata", "spec"}
     assert schema["properties"]["spec"] == SCHEMA["properties"]["spec"]
+
+
+def test_enumerations_are_told_in_both_versions(registry: Registry) -> None:
+    """Objects are not held to them: kinds judge themselves, in Kubernetes' words."""
+    openapi = OpenApi(registry)
+    told = content(openapi.get("/openapi/v3/api/v1"))["components"]["schemas"][
+        "io.k8s.api.core.v1.ServiceSpec"
+    ]
+    known = ["ClusterIP", "ExternalName", "LoadBalancer", "NodePort"]
+    assert told["properties"]["type"]["enum"] == known
+    assert told["properties"]["ipFamilies"]["items"]["enum"] == ["", "IPv4", "IPv6"]
+    v2 = content(openapi.get("/openapi/v2", accept="application/json"))["definitions"]
+    assert v2["io.k8s.api.core.v1.ServiceSpec"]["properties"]["type"]["enum"] == known
+    assert "enum" not in load().definitions["io.k8s.api.core.v1.ServiceSpec"]["properties"]["type"]
 
 
 def test_strategic_merge_is_offered_for_built_in_kinds_only(registry: Registry) -> None:

@@ -22,7 +22,7 @@ import orjson
 
 from roadbed.apimachinery.gvk import Resource
 from roadbed.apimachinery.request import APPLY_PATCH, JSON_PATCH, MERGE_PATCH, STRATEGIC_PATCH
-from roadbed.apis.kubernetes import load
+from roadbed.apis.kubernetes import WORDS, load, published
 
 from . import negotiation, operations, swagger, swaggerjson
 
@@ -256,7 +256,7 @@ def _joined(fragments: list[_Fragment], media_type: str) -> bytes:
         known = [swagger.known_definition(name) for name in shared]
         parts = [part for fragment in fragments for part in (fragment.paths, fragment.definitions)]
         return b"".join([swagger.head(load().version), *known, *parts])
-    known = [_members({name: swaggerjson.definition(load().definitions[name])}) for name in shared]
+    known = [_members({name: swaggerjson.definition(published(name) or {})}) for name in shared]
     return b'{"swagger":"2.0","info":%b,"paths":{%b},"definitions":{%b}}' % (
         orjson.dumps({"title": "Kubernetes", "version": load().version}),
         b",".join(fragment.paths for fragment in fragments if fragment.paths),
@@ -277,7 +277,7 @@ def _content(kinds: list[Published]) -> tuple[dict[str, Any], dict[str, Any]]:
         name, schema = _definition(kind)
         schemas[name] = schema
         if "list" in kind.resource.verbs:
-            schemas[f"{name}List"] = load().definitions.get(f"{name}List") or _list_of(kind.resource, name)
+            schemas[f"{name}List"] = published(f"{name}List") or _list_of(kind.resource, name)
         paths.update(
             operations.paths(kind.resource, name, is_custom=kind.schema is not None, patches=_patches(kind))
         )
@@ -295,7 +295,7 @@ def _definition(kind: Published) -> tuple[str, Mapping[str, Any]]:
     """Give a kind's definition name and schema; a review kind without a schema takes any members."""
     known = load().definition_name(kind.resource.gvk)
     if kind.schema is None and known is not None:
-        return known, load().definitions[known]
+        return known, published(known) or {}
     resource = kind.resource
     reverse = ".".join(reversed(resource.group.split(".")))
     name = f"{reverse}.{resource.version}.{resource.kind}"
@@ -308,9 +308,9 @@ def _custom(resource: Resource, schema: Mapping[str, Any]) -> dict[str, Any]:
     """Publish a CRD's schema: with the members that every object has, and its name."""
     properties = {
         **(schema.get("properties") or {}),
-        "apiVersion": {"type": "string"},
-        "kind": {"type": "string"},
-        "metadata": {"allOf": [{"$ref": f"{_REF}{_META}ObjectMeta"}]},
+        "apiVersion": {"description": WORDS["apiVersion"], "type": "string"},
+        "kind": {"description": WORDS["kind"], "type": "string"},
+        "metadata": {"description": WORDS["metadata"], "allOf": [{"$ref": f"{_REF}{_META}ObjectMeta"}]},
     }
     return {**schema, "type": "object", "properties": properties, **_named(resource, resource.kind)}
 
@@ -346,6 +346,6 @@ def _gather(schemas: dict[str, Any], roots: Iterable[Any]) -> None:
             if isinstance(reference, str) and reference.startswith(_REF):
                 name = reference.removeprefix(_REF)
                 if name not in schemas and name in load().definitions:
-                    schemas[name] = load().definitions[name]
+                    schemas[name] = published(name)
                     waiting.append(schemas[name])
             waiting += [inner for inner in value.values() if isinstance(inner, dict | list)]

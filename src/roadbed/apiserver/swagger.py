@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import orjson
 
-from roadbed.apis.kubernetes import load
+from roadbed.apis.kubernetes import published
 
 from .messages import message_class
 
@@ -60,7 +60,7 @@ def definition(name: str, schema: Mapping[str, Any]) -> bytes:
 @lru_cache(maxsize=1_024)
 def known_definition(name: str) -> bytes:
     """Give the fragment of a built-in definition; they never change."""
-    return definition(name, load().definitions[name])
+    return definition(name, published(name) or {})
 
 
 def paths(found: Mapping[str, Any]) -> bytes:

@@ -1,11 +1,21 @@
 """The built-in kinds as generated data: schemas and message descriptors of Kubernetes' own groups.
 
-Only data made by ``tools/generate_kubernetes.py``, the code that reads it and the table of what we serve
-may live here; a kind of ours is a CRD under ``apis/crds``, or a table.
+Only data made by ``tools/generate_kubernetes.py`` and ``tools/record_kinds.py``, the code that reads it and the
+table of what we serve may live here; a kind of ours is a CRD under ``apis/crds``, or a table.
 """
 
 from .catalogue import Builtins, load
 from .columns import column_definitions
+from .published import WORDS, published
 from .served import SERVED, Subresource, subresource
 
-__all__ = ["SERVED", "Builtins", "Subresource", "column_definitions", "load", "subresource"]
+__all__ = [
+    "SERVED",
+    "WORDS",
+    "Builtins",
+    "Subresource",
+    "column_definitions",
+    "load",
+    "published",
+    "subresource",
+]
