@@ -27,7 +27,7 @@ from .context import Core
 from .discovery import Discovery
 from .dispatch import Dispatcher
 from .documents import Asking, Document, Documents
-from .flow import FlowControl, Wanted
+from .flow import FlowControl, Wanted, dumps
 from .health import Checks, Health
 from .metrics import RequestLabels, labels
 from .openapi import OpenApi
@@ -88,6 +88,7 @@ class HttpFace:
         discovery = Discovery(core.registry, lambda: dispatcher.reviews)
         self._documents = Documents(core.authorizer, discovery, openapi, Health(checks), core.metrics)
         self.documents: dict[str, Document] = self._documents.extra
+        self._documents.dumps.update(dumps(flow))
 
     async def __call__(self, scope: dict[str, Any], receive: bodies.Receive, send: Send) -> None:
         """Answer one HTTP request."""

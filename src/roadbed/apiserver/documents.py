@@ -57,7 +57,10 @@ class Asking:
 
 
 class Documents:
-    """Answers them; ``extra`` holds, by path, those of others, which everybody may keep for an hour."""
+    """Answers them; ``extra`` holds, by path, those of others, which everybody may keep for an hour.
+
+    ``dumps`` hold texts about this moment, which the list of addresses does not show.
+    """
 
     def __init__(
         self,
@@ -75,6 +78,7 @@ class Documents:
         self._building = asyncio.Lock()
         self._compressed: dict[str, bytes] = {}
         self.extra: dict[str, Document] = {}
+        self.dumps: dict[str, Callable[[], bytes]] = {}
 
     async def answer(self, asking: Asking, user: User, send: Send) -> tuple[int, int]:
         """Send the answer; gives its status code and its size.
@@ -97,6 +101,9 @@ class Documents:
             return 200, await answering.send_bytes(
                 send, 200, body, [(b"content-type", content_type), _PUBLIC]
             )
+        if path in self.dumps:
+            headers = [answering.TEXT, answering.NO_CACHE]
+            return 200, await answering.send_bytes(send, 200, self.dumps[path](), headers)
         if path == "/metrics":
             body = self._metrics.text()
             headers = [_METRICS, answering.NO_CACHE]

@@ -1,8 +1,9 @@
 """The API server: Kubernetes API semantics over a ``Storage``, for HTTP clients and in process.
 
 ``app`` makes one, adds reviewers and admitters, starts it, hands ``asgi`` to a ``Listener`` and
-``local(user)`` to every engine. Everything runs on one event loop; the server owns four tasks: one cleans
-up after deleted CustomResourceDefinitions, one expires events, two write the status of quotas and of policies.
+``local(user)`` to every engine. Everything runs on one event loop; the server owns five tasks: one cleans
+up after deleted CustomResourceDefinitions, one expires events, three write the status of quotas, policies and
+FlowSchemas.
 ``stop`` ends them and every watch.
 """
 
@@ -105,7 +106,8 @@ class ApiServer:
         self._definitions = CrdStrategy(self._installer.names, self._core.now)
         for definition in builtin.definitions(self._definitions, self._services):
             self._registry.install(definition)
-        self._keepers = intercept(self._core, self._webhooks, authorizer)
+        schemas = flow.SchemaStatus(storage, self._core.now)
+        self._keepers = (*intercept(self._core, self._webhooks, authorizer), schemas.run)
 
     async def start(self) -> None:
         """Load what is stored, install CRDs, namespaces and roles; requests are served afterwards."""
@@ -123,7 +125,7 @@ class ApiServer:
         self._tasks = [
             asyncio.create_task(cleaning, name="crd-cleaner"),
             asyncio.create_task(expiring, name="event-expiry"),
-            *(asyncio.create_task(keep(system), name="admission-status") for keep in self._keepers),
+            *(asyncio.create_task(keep(system), name="status-keeper") for keep in self._keepers),
         ]
 
     async def stop(self) -> None:

@@ -6,5 +6,7 @@ what a request then does, and who may, does not.
 
 from .control import FlowControl, Ticket, Wanted
 from .defaults import objects
+from .dumps import dumps
+from .status import SchemaStatus
 
-__all__ = ["FlowControl", "Ticket", "Wanted", "objects"]
+__all__ = ["FlowControl", "SchemaStatus", "Ticket", "Wanted", "dumps", "objects"]

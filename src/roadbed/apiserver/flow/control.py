@@ -84,7 +84,9 @@ class Ticket:
         self._is_in = False
         found, took_s = self._class, perf_counter() - self._began
         self._control.counts.ended(found.names, took_s, is_watch=found.verb == "watch")
-        if self._queue is not None:
+        if self._queue is None:
+            found.level.in_work -= 1
+        else:
             found.level.leave(self._queue, took_s)
             if found.level.waiting:
                 self._control.wake()
@@ -109,12 +111,12 @@ class FlowControl:
         self._is_turning = False
         self._waiting = 0
         self._some = 1  # how many that waited start in a turn
-        self._draining: list[Level] = []  # replaced by another configuration, with requests still waiting
+        self.draining: list[Level] = []  # replaced by another configuration, with requests still waiting
 
     def close(self) -> None:
         """Stop following the store, and let everybody in who waits."""
         self._unsubscribe()
-        for level in (*self.levels.values(), *self._draining):
+        for level in (*self.levels.values(), *self.draining):
             level.seats = level.in_work + level.waiting
         self._dispatch(self._waiting)
 
@@ -129,6 +131,8 @@ class FlowControl:
         found = self._classes.get((user.name, user.groups, wanted)) or self._classify(user, wanted)
         level = found.level
         if level.limits.is_exempt:
+            level.dispatched += 1
+            level.in_work += 1
             return Ticket(self, found, None)
         index, queue = level.least(found.hand)
         if not self._waiting and level.in_work < level.seats and self._has_time():
@@ -199,7 +203,7 @@ class FlowControl:
     def _dispatch(self, most: int) -> int:
         """Start up to ``most`` of those who wait, levels taking turns by their shares; says how many."""
         started = 0
-        levels = [level for level in (*self.levels.values(), *self._draining) if level.waiting]
+        levels = [level for level in (*self.levels.values(), *self.draining) if level.waiting]
         least_s = min((level.had_s for level in levels), default=0.0)
         for level in levels:
             # A level that was idle starts at the present.
@@ -252,11 +256,11 @@ class FlowControl:
             kept = old.pop(name, None)
             if kept is None or kept.limits != each or kept.uid != uid:
                 if kept is not None:
-                    self._draining.append(kept)
+                    self.draining.append(kept)
                 kept = Level(name, uid, each, seats)
             kept.seats = seats
             self.levels[name] = kept
-        self._draining = [level for level in (*self._draining, *old.values()) if level.waiting]
+        self.draining = [level for level in (*self.draining, *old.values()) if level.waiting]
         self._schemas = ordered(Schema.read(obj) for key, obj in stored.items() if key.startswith(_SCHEMAS))
 
     def _observe(self, events: Sequence[Event]) -> None:

@@ -86,7 +86,7 @@ class Level:
         self.cancelled = 0
         self.dispatched = 0
         self.had_s = 0.0  # its time per share, for choosing among levels
-        self._queues = [Queue() for _ in range(max(limits.queues, 1))]
+        self.queues = [Queue() for _ in range(max(limits.queues, 1))]
         self._busy: dict[int, Queue] = {}  # the queues in which somebody waits, by index
         self._now_s = 0.0  # the smallest time that a waiting queue has had
 
@@ -106,13 +106,13 @@ class Level:
         """Give the queue of a hand with the fewest requests."""
         found, fewest = hand[0], -1
         for index in hand:
-            queue = self._queues[index]
+            queue = self.queues[index]
             requests = queue.in_work + len(queue.waiting)
             if not requests:
                 return index, queue
             if fewest < 0 or requests < fewest:
                 found, fewest = index, requests
-        return found, self._queues[found]
+        return found, self.queues[found]
 
     def is_full(self, queue: Queue) -> bool:
         """Say whether a queue takes no more; a level without queues lets wait only what will find a seat."""
