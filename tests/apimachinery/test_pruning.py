@@ -77,7 +77,7 @@ def test_an_embedded_resource_keeps_its_metadata_but_only_known_members_of_it():
     }
     found, unknown = pruned(spec, value)
     assert found == {"apiVersion": "v1", "kind": "Y", "metadata": {"labels": {"a": "b"}}, "spec": {}}
-    assert unknown == ["spec.extra", "spec.metadata.nonsense", "spec.spec.b"]
+    assert unknown == ["spec.extra", "spec.spec.b", "spec.metadata.nonsense"]
 
 
 def test_metadata_is_brought_into_the_shape_of_object_meta():

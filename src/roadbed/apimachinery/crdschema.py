@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from . import marks
-from .causes import forbidden, invalid_value, not_supported, required
+from .causes import aggregate, forbidden, invalid_value, not_supported, required, text_of
 from .defaulting import copy_json
 from .errors import BadRequestError, Cause
 from .nodes import MAX_DEPTH, compile_node
@@ -236,15 +236,46 @@ def check_rule(rule: Mapping[str, Any], path: str) -> Iterator[Cause]:
         yield not_supported(f"{path}.reason", reason, _REASONS)
 
 
-def check_defaults(schema: Raw, path: str) -> Iterator[Cause]:
-    """Yield the defaults that would not themselves be valid, or hold fields nobody knows."""
+_OF_RESOURCES = ("apiVersion", "kind", "metadata")
+
+
+def check_defaults(schema: Raw, path: str, inside: tuple[str, ...] = ()) -> Iterator[Cause]:
+    """Yield the defaults that would not themselves be valid, or hold fields nobody knows.
+
+    ``inside`` is where the schema stands in the embedded resource whose metadata, kind or version it is of.
+    """
     default = schema.get("default")
-    if default is not None:
+    if default is not None and inside:
+        yield from _default_inside(schema, copy_json(default), f"{path}.default", inside)
+    elif default is not None:
         yield from _default(schema, copy_json(default), f"{path}.default")
     if isinstance(schema.get("items"), Mapping):
-        yield from check_defaults(schema["items"], f"{path}.items")
+        yield from check_defaults(schema["items"], f"{path}.items", (*inside, "") if inside else ())
     for name, child in (schema.get("properties") or {}).items():
-        yield from check_defaults(child, f"{path}.properties[{name}]")
+        is_head = bool(schema.get("x-kubernetes-embedded-resource")) and name in _OF_RESOURCES
+        below = (*inside, name) if inside else (name,) if is_head else ()
+        yield from check_defaults(child, f"{path}.properties[{name}]", below)
+
+
+def _default_inside(schema: Raw, default: Any, path: str, inside: tuple[str, ...]) -> Iterator[Cause]:
+    """Hold a default inside metadata to leave good metadata; what metadata has not will be dropped."""
+    around = default
+    for name in reversed(inside):
+        around = {name: around} if name else [around]
+    resource = compile_node({"type": "object", "x-kubernetes-embedded-resource": True})
+    whole = {"apiVersion": "v1", "kind": "Any", **around}
+    found = marks.judge(resource, whole, lists=False)
+    if found:
+        text = aggregate(text_of(each) for each in found)
+        yield invalid_value(path, schema["default"], f"must result in valid metadata: {text}")
+        return
+    node = compile_node(schema)
+    yield from (_under(path, each) for each in validate_value(node, default))
+
+
+def _under(path: str, cause: Cause) -> Cause:
+    below = cause.field if cause.field.startswith("[") else f".{cause.field}"
+    return Cause(cause.reason, cause.message, path if cause.field == "<nil>" else f"{path}{below}")
 
 
 def _default(schema: Raw, default: Any, path: str) -> Iterator[Cause]:
@@ -257,5 +288,4 @@ def _default(schema: Raw, default: Any, path: str) -> Iterator[Cause]:
     if unknown:
         yield invalid_value(path, schema["default"], "must not have unknown fields")
     for cause in [*validate_value(node, default), *marks.judge(node, default, lists=False)]:
-        below = cause.field if cause.field.startswith("[") else f".{cause.field}"
-        yield Cause(cause.reason, cause.message, path if cause.field == "<nil>" else f"{path}{below}")
+        yield _under(path, cause)

@@ -146,6 +146,8 @@ def _embedded_metadata(metadata: Any, path: str) -> Iterator[Cause]:
         yield from error.causes
         return
     named = {"name": "fakename", **coerced}  # a template needs no name
+    if named.get("generateName") in (".", ".."):  # a path may begin so
+        del named["generateName"]
     found = names.validate_metadata(
         named, namespaced=bool(named.get("namespace")), rule=names.path_segment_errors
     )

@@ -17,7 +17,7 @@ META: Final = frozenset(("apiVersion", "kind", "metadata"))
 
 
 def prune(root: Node, obj: dict[str, Any], *, drop_invalid: bool) -> list[str]:
-    """Prune a whole object; give the paths dropped, sorted.
+    """Prune a whole object; give the paths dropped: of its metadata, of itself, of embedded metadata, each sorted.
 
     Raises:
         BadRequestError: metadata of the object or of an embedded resource has a wrong type, and
@@ -25,18 +25,21 @@ def prune(root: Node, obj: dict[str, Any], *, drop_invalid: bool) -> list[str]:
     """
     walk = _Pruning(drop_invalid=drop_invalid)
     walk.metadata(obj, "")
+    own = sorted(walk.misnamed)
+    walk.misnamed.clear()
     walk.object(root, obj, "", keep=root.preserve_unknown, resource=True)
-    return sorted(walk.unknown)
+    return [*own, *sorted(walk.unknown), *sorted(walk.misnamed)]
 
 
 class _Pruning:
-    """One walk; ``unknown`` collects the paths of what has no schema."""
+    """One walk; ``unknown`` collects the paths of what has no schema, ``misnamed`` of what metadata has not."""
 
-    __slots__ = ("_drop_invalid", "unknown")
+    __slots__ = ("_drop_invalid", "misnamed", "unknown")
 
     def __init__(self, *, drop_invalid: bool) -> None:
         self._drop_invalid = drop_invalid
         self.unknown: list[str] = []
+        self.misnamed: list[str] = []
 
     def metadata(self, obj: dict[str, Any], path: str) -> None:
         prefix = f"{path}." if path else ""
@@ -45,7 +48,7 @@ class _Pruning:
             coerced, unknown = objectmeta.coerce(
                 metadata, f"{prefix}metadata", drop_invalid=self._drop_invalid
             )
-            self.unknown += unknown
+            self.misnamed += unknown
             obj["metadata"] = coerced
 
     def object(
@@ -96,7 +99,9 @@ class _Pruning:
 
 
 def prune_value(node: Node, value: Any) -> list[str]:
-    """Prune a value that is no whole object (a default in a schema); give the paths dropped.
+    """Prune a value that is no whole object (a default in a schema); give the paths of what has no schema.
+
+    What metadata of embedded resources has not is dropped, too, and not told, as in Kubernetes.
 
     Raises:
         BadRequestError: metadata of an embedded resource has a wrong type.

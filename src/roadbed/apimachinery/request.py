@@ -76,13 +76,15 @@ class Answer:
 class Page:
     """One page of a list: encoded items in key order, and where the next page starts.
 
-    ``revision`` is the ``resourceVersion`` of the list, never empty and equal on all pages.
+    ``revision`` is the ``resourceVersion`` of the list, never empty and equal on all pages. ``warnings`` are
+    what the client should tell its user.
     """
 
     items: Sequence[bytes]
     revision: str
     continue_token: str = ""
     remaining: int | None = None
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,7 +45,7 @@ class Schema:
         return cls(compile_node(openapi, resolve))
 
     def prune(self, obj: Object, *, drop_invalid: bool = False) -> list[str]:
-        """Drop the fields that the schema doesn't know, in place; give their paths, sorted.
+        """Drop the fields that the schema doesn't know, in place; give their paths.
 
         ``apiVersion``, ``kind`` and ``metadata`` stay. Metadata (the object's and every embedded
         resource's) is coerced to ObjectMeta: unknown and empty members of it are dropped. Mistyped ones

@@ -29,7 +29,9 @@ from roadbed.storage import Event
 from .columns import AGE, NAME, Column
 from .crdcolumns import column_of
 from .definitions.converting import Webhook
-from .registry import Compiled, Definition, Registry, Scale, Served
+from .definitions.scaled import ScaledStrategy
+from .definitions.stored import Versions
+from .registry import Compiled, Definition, Registry, Scale, Served, version_rank
 from .strategy import CustomStrategy
 from .watchcache import Hub
 from .webhooks import Caller
@@ -69,8 +71,11 @@ def definitions(crd: Object, caller: Caller | None = None) -> list[Definition]:
     converter = None
     if conversion.get("strategy") == "Webhook" and caller is not None:
         converter = Webhook(caller, conversion)
+    group = crd["spec"]["group"]
+    schemas = {f"{group}/{each['name']}": _openapi(each) for each in crd["spec"]["versions"]}
+    versions = Versions(schemas, compile_schema)
     served = [each for each in crd["spec"]["versions"] if each["served"]]
-    return [replace(_definition(crd, each), converter=converter) for each in served]
+    return [replace(_definition(crd, each), converter=converter, versions=versions) for each in served]
 
 
 def _siblings(crd: Object, name: str) -> Mapping[str, Structure]:
@@ -101,10 +106,16 @@ def _definition(crd: Object, version: Mapping[str, Any]) -> Definition:
         for each in version.get("selectableFields") or ()
     }
     has_status = "status" in subresources
+    scale = _scale(subresources.get("scale"))
+    strategy = (
+        CustomStrategy(has_status=has_status, field_paths=field_paths)
+        if scale is None
+        else ScaledStrategy(scale, has_status=has_status, field_paths=field_paths)
+    )
     columns = version.get("additionalPrinterColumns")
     return Definition(
         resource=resource,
-        strategy=CustomStrategy(has_status=has_status, field_paths=field_paths),
+        strategy=strategy,
         compile=partial(compile_schema, _openapi(version)),
         siblings=partial(_siblings, crd, version["name"]),
         openapi=_openapi(version),
@@ -112,11 +123,11 @@ def _definition(crd: Object, version: Mapping[str, Any]) -> Definition:
         list_kind=names.get("listKind", ""),
         is_custom=True,
         has_status=has_status,
-        scale=_scale(subresources.get("scale")),
+        scale=scale,
         replicas=_replicas(crd),
         has_versions=len(spec["versions"]) > 1,
         storage_version=f"{spec['group']}/{stored}",
-        deprecation=_deprecation(version, f"{spec['group']}/{version['name']} {names['kind']}"),
+        deprecation=_deprecation(spec, version, names["kind"]),
         refusal=_TERMINATING if crd["metadata"].get("deletionTimestamp") else "",
     )
 
@@ -140,10 +151,21 @@ def _openapi(version: Mapping[str, Any]) -> Mapping[str, Any]:
     return found
 
 
-def _deprecation(version: Mapping[str, Any], kind: str) -> str:
+def _deprecation(spec: Mapping[str, Any], version: Mapping[str, Any], kind: str) -> str:
+    """Give what users of a version are warned of: its own text, or one that names the best version to use."""
     if not version.get("deprecated"):
         return ""
-    return str(version.get("deprecationWarning") or f"{kind} is deprecated")
+    if version.get("deprecationWarning"):
+        return str(version["deprecationWarning"])
+    text = f"{spec['group']}/{version['name']} {kind} is deprecated"
+    ranked = sorted((each for each in spec["versions"] if each["served"]), key=_version_rank)
+    better = ranked[: [each["name"] for each in ranked].index(version["name"])]
+    good = next((each["name"] for each in better if not each.get("deprecated")), "")
+    return f"{text}; use {spec['group']}/{good} {kind}" if good else text
+
+
+def _version_rank(version: Mapping[str, Any]) -> tuple[int, int, int, str]:
+    return version_rank(version["name"])
 
 
 def _scale(scale: Mapping[str, str] | None) -> Scale | None:

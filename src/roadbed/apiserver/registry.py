@@ -30,6 +30,7 @@ from .watchcache import Entry, Hub, WatchCache
 
 if TYPE_CHECKING:
     from .definitions.converting import Converter
+    from .definitions.stored import Versions
 
 _KEPT = 64  # converted objects remembered beyond twice the live ones
 Convert = Callable[[Object], Object]
@@ -81,6 +82,7 @@ class Definition:
     to_storage: Convert | None = None  # None: only apiVersion differs
     from_storage: Convert | None = None
     converter: Converter | None = None  # None: versions differ in name only
+    versions: Versions | None = None  # what stored objects of a custom kind become
     has_versions: bool = False  # objects may be stored in another version than is stored now
     deprecation: str = ""  # what users of this version are warned of
     refusal: str = ""  # why nothing can be created now
@@ -112,8 +114,7 @@ class Served:
         self.storage_prefix = b'{"apiVersion":"%b"' % self.storage_version.encode()
         self._field_paths = tuple(definition.strategy.field_paths.items())
         self._is_plain = definition.from_storage is None
-        # Only a CRD's defaults change under stored objects.
-        self._has_defaults = definition.is_custom and b'"default":' in orjson.dumps(definition.openapi)
+        self._versions = definition.versions
 
     @cached_property
     def compiled(self) -> Compiled:
@@ -184,9 +185,19 @@ class Served:
         """Give the bytes to store for an object whose bytes in this version are ``encoded``."""
         if self.definition.to_storage is not None:
             return orjson.dumps(self.definition.to_storage(obj))
-        if self.storage_version != self.resource.api_version:
+        if self.storage_version == self.resource.api_version:
+            return encoded
+        if self._versions is None:
             return orjson.dumps({**obj, "apiVersion": self.storage_version})
-        return encoded
+        moved = orjson.loads(encoded)
+        self._versions.move(moved, self.storage_version)
+        return orjson.dumps(moved)
+
+    def as_stored(self, path: str, encoded: bytes, stored: bytes) -> bytes:
+        """Give what was just written as a read of it would, from its bytes in this version and in storage."""
+        if self._versions is None or self.storage_version == self.resource.api_version:
+            return encoded
+        return self.from_storage(self.home + path, stored, False)
 
     def from_storage(self, key: str, value: bytes, is_fresh: bool) -> bytes:
         """Give the bytes in this version; what was not written just now gets today's defaults."""
@@ -195,23 +206,26 @@ class Served:
         if self.converter is not None:
             return value  # ``shown`` brings it into this version, which takes a webhook
         is_ours = self._is_plain and value.startswith(self._prefix)
-        if is_ours and (is_fresh or not self.is_custom):
+        if is_ours and (self._versions is None or (is_fresh and self._is_written_here(key, value))):
             return value
         obj = orjson.loads(value)
+        if self._versions is not None:
+            is_changed = self._versions.restore(obj)
+            if is_ours and not is_changed:
+                return value
+            self._versions.move(obj, self.resource.api_version)
+            return orjson.dumps(obj)
         if self.definition.from_storage is not None:
             obj = self.definition.from_storage(obj)
         obj["apiVersion"] = self.resource.api_version
-        is_changed = self._brought_up_to_date(obj)
-        return orjson.dumps(obj) if is_changed or not is_ours else value
+        return orjson.dumps(obj)
 
-    def _brought_up_to_date(self, obj: Object) -> bool:
-        """Drop what a custom resource's schema knows no more, fill in its defaults; says if that may differ."""
-        if not self.is_custom or self.schema is None:
-            return False
-        dropped = self.schema.prune(obj, drop_invalid=True)
-        if self._has_defaults:
-            self.schema.default(obj)
-        return bool(dropped) or self._has_defaults
+    def _is_written_here(self, key: str, value: bytes) -> bool:
+        """Say whether what was just written went through this version, whose defaults it then has."""
+        if not self.has_versions:
+            return True
+        found = self.fresh.get(key[len(self.home) :])
+        return found is not None and found[0] is value
 
     async def shown(self, entries: Sequence[Entry]) -> list[Entry]:
         """Give cached entries as this version shows them; one call of the webhook for all that need it.
@@ -245,10 +259,14 @@ class Served:
             ApiError: as ``shown``.
         """
         objects = [orjson.loads(value) for value in values]
+        if self._versions is not None:
+            for obj in objects:
+                self._versions.restore(obj)
         if self.converter is not None:
             objects = await self.converter.convert(objects, self.resource.api_version)
-        for obj in objects:
-            self._brought_up_to_date(obj)
+        if self._versions is not None:
+            for obj in objects:
+                self._versions.trim(obj)
         return [orjson.dumps(self.ordered(obj)) for obj in objects]
 
     async def stored_form(self, obj: Object) -> Object | None:
@@ -260,6 +278,8 @@ class Served:
         if self.converter is None:
             return None
         (found,) = await self.converter.convert([obj], self.storage_version)
+        if found is not obj and self._versions is not None:
+            self._versions.trim(found)
         head: Object = {"apiVersion": self.storage_version, "kind": self.resource.kind}
         head["metadata"] = {**found["metadata"]}
         return head | {name: value for name, value in found.items() if name not in head}
@@ -278,8 +298,7 @@ class Served:
         definition = self.definition
         resets = [("status",)] if definition.has_status and subresource in ("", "scale") else []
         if subresource in ("status", "approval"):
-            # What a custom resource's status write says beside its status is dropped, metadata included.
-            resets = [("spec",), ("metadata",)] if definition.is_custom else [("spec",)]
+            resets = [("spec",)]
         return FieldManager(
             structure=self.compiled.structure,
             api_version=self.resource.api_version,

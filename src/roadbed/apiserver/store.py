@@ -148,7 +148,7 @@ class Store:
             resource = served.resource
             self._metrics.stored(operation, resource.group, resource.plural, began)
             served.fresh.pop(path, None)
-        return encoded[0] if served.converter is None else (await served.converted(encoded))[0]
+        return await _answer(served, path, encoded)
 
     def _encoder(
         self, served: Served, path: str, obj: Object, encoded: list[bytes], converted: Object | None
@@ -167,9 +167,17 @@ class Store:
                 return self._sealer.seal(value, context=key) if served.is_sealed else value
             served.fresh[path] = (value, ordered)
             stored = served.to_storage(ordered, value)
+            encoded.append(stored)
             return self._sealer.seal(stored, context=key) if served.is_sealed else stored
 
         return encode
+
+
+async def _answer(served: Served, path: str, encoded: list[bytes]) -> bytes:
+    """Give what was written as a read of it would; ``encoded`` is what ``Store._encoder`` noted."""
+    if served.converter is None:
+        return served.as_stored(path, encoded[0], encoded[-1])
+    return (await served.converted(encoded[:1]))[0]
 
 
 def _check_size(served: Served, obj: Object) -> None:

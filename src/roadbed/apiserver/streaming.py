@@ -11,7 +11,7 @@ import orjson
 
 from roadbed.apimachinery.errors import ApiError
 
-from . import protobufwrite, table
+from . import answering, protobufwrite, table
 from .bodies import Receive
 from .context import Core
 from .handlers.watch import Watch
@@ -34,7 +34,8 @@ async def stream(watch: Watch, form: Form, core: Core, receive: Receive, send: S
     """Send a watch's events; an error in its course is sent as an ERROR event with its Status."""
     try:
         shape = _Shape(watch, form, core)
-        await send(_START_PROTOBUF if form.encoding == "protobuf" else _START)
+        start = _START_PROTOBUF if form.encoding == "protobuf" else _START
+        await send(_warned(start, watch.warnings) if watch.warnings else start)
         gone = asyncio.create_task(_until_gone(receive, watch), name="watch-disconnect")
         try:
             await _send_all(watch, shape, send)
@@ -44,6 +45,10 @@ async def stream(watch: Watch, form: Form, core: Core, receive: Receive, send: S
     finally:
         watch.stop()
     await send({"type": "http.response.body", "body": b""})
+
+
+def _warned(start: dict[str, Any], warnings: tuple[str, ...]) -> dict[str, Any]:
+    return {**start, "headers": [*start["headers"], *map(answering.warning, warnings)]}
 
 
 async def _send_all(watch: Watch, shape: _Shape, send: Send) -> None:

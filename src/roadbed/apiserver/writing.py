@@ -138,6 +138,8 @@ def prepare_new(call: Call, obj: Object) -> None:
         meta.pop(member, None)
     if call.served.resource.namespaced:
         meta["namespace"] = call.request.namespace
+    else:
+        meta.pop("namespace", None)
     if call.served.has_status:
         obj.pop("status", None)
     call.served.strategy.prepare_create(obj)
@@ -198,8 +200,15 @@ async def store_changed(core: Core, call: Call, old: Object, new: Object, owners
     """Bring a wanted change of a live object to storage; both are owned by this function."""
     served = call.served
     check_preconditions(call, old, new)
-    new = _prepare_change(call, old, new)
-    new = own(core, call, old, new, ownership)
+    if not ownership.is_applied:
+        _keep_owners(old, new)
+    if served.is_custom and call.request.subresource == "status":
+        # As Kubernetes: what a custom resource's status write says beside its status is owned, though not kept.
+        new = own(core, call, old, new, ownership)
+        new = _prepare_change(call, old, new)
+    else:
+        new = _prepare_change(call, old, new)
+        new = own(core, call, old, new, ownership)
     new["metadata"]["resourceVersion"] = old["metadata"]["resourceVersion"]
     admitted = await mutate(core, call, "UPDATE", new, old)
     if admitted is not None and admitted is not new:
@@ -322,8 +331,12 @@ def _keep_fixed(old: Object, new: Object) -> None:
         elif member != "generateName":
             meta.pop(member, None)
     meta.pop("selfLink", None)
-    if "managedFields" not in meta and "managedFields" in live:
-        meta["managedFields"] = live["managedFields"]
+
+
+def _keep_owners(old: Object, new: Object) -> None:
+    """Go on from the live ``managedFields`` where a client sent none."""
+    if "managedFields" not in new["metadata"] and "managedFields" in old["metadata"]:
+        new["metadata"]["managedFields"] = old["metadata"]["managedFields"]
 
 
 def _keep(old: Object, new: Object, member: str) -> None:
@@ -339,8 +352,7 @@ def _only_status(old: Object, new: Object) -> Object:
     if "status" in new:
         changed["status"] = new["status"]
     changed["metadata"] = dict(old["metadata"])
-    if "managedFields" in new["metadata"]:
-        changed["metadata"]["managedFields"] = new["metadata"]["managedFields"]
+    _keep(new["metadata"], changed["metadata"], "managedFields")
     return changed
 
 

@@ -43,6 +43,9 @@ def judge(obj: Object, old: Object | None, schemas: Judge | None) -> list[Cause]
     causes += _spec(spec, obj["spec"], schemas)
     if old is not None:
         causes += _unchanged(obj["spec"], old)
+        # A bad one keeps a new definition from being established; an established one must not get it.
+        if is_true(old, "Established") and not webhooks.authority(old["spec"], ""):
+            causes += webhooks.authority(obj["spec"], "spec.conversion.webhookClientConfig.caBundle")
     causes += stored_versions((obj.get("status") or {}).get("storedVersions"), obj["spec"].get("versions"))
     causes += _approval(obj, old)
     if spec.get("preserveUnknownFields") and not (old and old["spec"].get("preserveUnknownFields")):

@@ -16,6 +16,8 @@ from roadbed.apimachinery.causes import go_quote
 from roadbed.apimachinery.objects import annotations_of
 from roadbed.apimachinery.request import Object
 
+from .webhooks import authority
+
 APPROVED: Final = "api-approved.kubernetes.io"
 _PROTECTED: Final = (".k8s.io", ".kubernetes.io")
 _SEE: Final = "see https://github.com/kubernetes/enhancements/pull/1111"
@@ -34,8 +36,12 @@ def accept(obj: Object, others: Mapping[str, Object], now: str) -> None:
             condition(obj, now, "Established", "False", "NotAccepted", "not all names are accepted")
     else:
         condition(obj, now, "NamesAccepted", "True", "NoConflicts", "no conflicts found")
-        text = "the initial names have been accepted"
-        condition(obj, now, "Established", "True", "InitialNamesAccepted", text)
+        if not _is_true(obj, "Established") and authority(spec, ""):
+            text = "The conversion webhook CABundle is invalid"
+            condition(obj, now, "Established", "False", "InvalidCABundle", text)
+        else:
+            text = "the initial names have been accepted"
+            condition(obj, now, "Established", "True", "InitialNamesAccepted", text)
     if is_protected(str(spec.get("group") or "")):
         state, text = approval(annotations_of(obj))
         status = "True" if state == "ApprovedAnnotation" else "False"

@@ -12,14 +12,21 @@ from typing import Any, Final
 from roadbed.apimachinery.causes import forbidden, invalid_value, not_supported, required
 from roadbed.apimachinery.errors import Cause
 from roadbed.apimachinery.names import dns1035_label_errors, dns_subdomain_errors
+from roadbed.apiserver.webhooks import bundle_causes
 
 _KNOWN: Final = ("v1", "v1beta1")
 _FORM: Final = "; desired format: https://host[/path]"
 _URL: Final = re.compile(r"(?:([^:/?#]+):)?(?://([^/?#]*))?[^?#]*(?:\?([^#]*))?(?:#(.*))?", re.DOTALL)
 
 
+def authority(spec: Mapping[str, Any], path: str) -> list[Cause]:
+    """Give what is wrong with the authority of a definition's conversion webhook."""
+    client = ((spec.get("conversion") or {}).get("webhook") or {}).get("clientConfig") or {}
+    return bundle_causes(client.get("caBundle"), path)
+
+
 def conversion(found: Mapping[str, Any] | None, path: str) -> Iterator[Cause]:
-    """Yield what is wrong with a definition's conversion."""
+    """Yield what is wrong with a definition's conversion; its authority is ``authority``'s."""
     if found is None:
         return
     strategy, webhook = found.get("strategy") or "", found.get("webhook") or {}

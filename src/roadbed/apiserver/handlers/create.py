@@ -24,14 +24,15 @@ async def create(core: Core, call: Call) -> Answer:
     obj = decoding.decode(call, call.request.body)
     check_names(call, obj)
     if served.definition.refusal:
-        raise _refused(call, str(obj["metadata"].get("name") or ""))
+        raise refused(call, str(obj["metadata"].get("name") or ""))
     if obj["metadata"].get("resourceVersion"):
         raise BadRequestError("resourceVersion should not be set on objects to be created")
     check_namespace(core, call)
     return await writing.create_new(core, call, obj, writing.Ownership())
 
 
-def _refused(call: Call, name: str) -> ForbiddenError:
+def refused(call: Call, name: str) -> ForbiddenError:
+    """Say why nothing of this kind can be created now."""
     resource = call.served.resource
     return ForbiddenError(
         f'{resource.qualified} "{name}" is forbidden: {call.served.definition.refusal}',

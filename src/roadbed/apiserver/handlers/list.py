@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 import orjson
 
@@ -56,8 +57,9 @@ async def list_page(core: Core, call: Call) -> Page:
             items = [entry.value for entry in entries]
         else:
             items = [entry.value for entry in entries if wanted(entry)]
-        return Page(items, str(revision))
-    return _cut(entries, wanted, limit, revision)
+        return Page(items, str(revision), warnings=tuple(call.warnings))
+    page = _cut(entries, wanted, limit, revision)
+    return replace(page, warnings=tuple(call.warnings)) if call.warnings else page
 
 
 def selection(call: Call) -> Selection | None:

@@ -11,7 +11,6 @@ from roadbed.apimachinery.errors import (
     Cause,
     ConflictError,
     InvalidError,
-    MethodNotAllowedError,
     UnsupportedMediaTypeError,
 )
 from roadbed.apimachinery.patch import json_patch, merge_patch
@@ -205,7 +204,7 @@ async def _apply_new(core: Core, call: Call, obj: Object) -> Answer:
             name=call.request.name,
         )
     if call.served.definition.refusal:
-        raise MethodNotAllowedError(call.served.definition.refusal)
+        raise create.refused(call, call.request.name)
     core.check(call, "create")
     create.check_namespace(core, call)
     decoding.tidy(call, obj)

@@ -70,6 +70,11 @@ class Watch:
         """The request's options."""
         return self._call.request.options
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What the client should tell its user before all else."""
+        return tuple(self._call.warnings)
+
     def stop(self) -> None:
         """End the watch in good order; nobody listens any more."""
         self._watcher.finish()

@@ -76,7 +76,7 @@ def config_causes(config: Mapping[str, Any], path: str) -> list[Cause]:
         if url is not None
         else _service_causes(service, f"{path}.service")
     )
-    return found + _bundle_causes(config.get("caBundle"), f"{path}.caBundle")
+    return found + bundle_causes(config.get("caBundle"), f"{path}.caBundle")
 
 
 def _url_causes(text: str, path: str) -> list[Cause]:
@@ -131,7 +131,8 @@ def _service_causes(service: Any, path: str) -> list[Cause]:
     return found
 
 
-def _bundle_causes(bundle: Any, path: str) -> list[Cause]:
+def bundle_causes(bundle: Any, path: str) -> list[Cause]:
+    """Give what is wrong with a ``caBundle`` that lives at ``path``; an absent one is fine."""
     if not bundle:
         return []
     text = "unable to load root certificates: unable to parse bytes as PEM block"
