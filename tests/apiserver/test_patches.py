@@ -108,10 +108,10 @@ async def test_status_and_spec_are_owned_apart(api: Any, make_crd: Any, widgets:
     }
 
 
-async def test_labels_in_a_status_write_are_neither_stored_nor_owned(
+async def test_labels_in_a_status_write_are_owned_but_not_stored(
     api: Any, make_crd: Any, widgets: Any
 ) -> None:
-    """Or the next apply of who sets them would meet a conflict with who only reports."""
+    """As in Kubernetes, whose strategy for the status of custom resources resets the spec only."""
     await api.create(CRDS, make_crd(subresources={"status": {}}))
     body = {"apiVersion": "example.org/v1", "kind": "Widget", "metadata": {"name": "a"}}
     await api.create(widgets, {**body, "metadata": {"name": "a", "namespace": "default"}})
@@ -120,18 +120,14 @@ async def test_labels_in_a_status_write_are_neither_stored_nor_owned(
     made = await api.patch(widgets, "a", {**body, **reported}, "default", **options)
     assert "labels" not in made["metadata"]
     owned = {each["manager"]: each["fieldsV1"] for each in made["metadata"]["managedFields"]}
-    assert owned["reporter"] == {"f:status": {".": {}, "f:y": {}}}
-    merged = await api.patch(
-        widgets, "a", {**reported, "status": {"y": 2}}, "default", fieldManager="m", subresource="status"
-    )
-    assert "labels" not in merged["metadata"]
-    owned = {each["manager"]: each["fieldsV1"] for each in merged["metadata"]["managedFields"]}
-    assert owned["m"] == {"f:status": {"f:y": {}}}
+    assert owned["reporter"] == {
+        "f:metadata": {"f:labels": {"f:team": {}}},
+        "f:status": {".": {}, "f:y": {}},
+    }
     labels = {"metadata": {"name": "a", "labels": {"team": "y"}}}
     options = {"patch_type": APPLY_PATCH, "fieldManager": "owner"}
-    assert (await api.patch(widgets, "a", {**body, **labels}, "default", **options))["metadata"][
-        "labels"
-    ] == {"team": "y"}
+    with pytest.raises(ConflictError, match=r"\.metadata\.labels\.team"):
+        await api.patch(widgets, "a", {**body, **labels}, "default", **options)
 
 
 async def test_a_revision_in_a_patch_is_a_precondition(api: Any) -> None:

@@ -18,6 +18,7 @@ STEM_LENGTH = 58  # of a generated name: five characters less than 63
 _UID = re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b")
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
 _AGE = re.compile(r"\d+s|\d+m(\d+s)?")
+_HASH = re.compile(r"(?<=\?hash=)[0-9A-F]{32,}")
 _CURRENT = re.compile(r"(current: |too old resource version: \d+ \()\d+")
 _AFTER = re.compile(r"(?<=[^\w.:-])\d{3,}(?=[^\w.:-]|$)")
 # Only what a client can act on. An ETag, a nonce or a date is compared by its presence.
@@ -128,6 +129,7 @@ class _Words:
             return "<age>"
         text = _UID.sub(lambda found: self._uids.setdefault(found[0], f"<uid {len(self._uids) + 1}>"), text)
         text = _TIME.sub("<time>", text)
+        text = _HASH.sub("<hash>", text)
         text = _CURRENT.sub(r"\1<revision>", text)
         if key in ("message", "detail"):
             text = _AFTER.sub(lambda found: self._revisions.get(found[0], found[0]), text)

@@ -9,7 +9,8 @@ from typing import Any
 
 import orjson
 
-from roadbed.apimachinery.causes import invalid, invalid_value, text_of
+from roadbed.apimachinery.causes import ROOT, invalid, invalid_value, text_of
+from roadbed.apimachinery.cel import CelRules
 from roadbed.apimachinery.errors import BadRequestError, Cause
 from roadbed.apimachinery.gvk import GVK
 from roadbed.apimachinery.names import validate_metadata
@@ -180,14 +181,38 @@ def validate(call: Call, obj: Object, old: Object | None) -> None:
         if not served.is_custom:  # types were judged before; Go types have nulls where schemas don't
             found = [cause for cause in found if cause.reason != "FieldValueTypeInvalid"]
         causes.extend(_discreet(call, found))
-    if served.rules is not None and not causes:
-        excused: list[Cause] = []
-        causes.extend(served.rules.validate(obj, old, excused))
-        call.warnings.extend(text_of(each) for each in excused)
+    if served.rules is not None:
+        causes.extend(_ruled(call, served.rules, obj, old, causes))
     causes.extend(served.strategy.validate(obj, old))
     if causes:
         name = obj["metadata"].get("name") or obj["metadata"].get("generateName") or ""
         raise invalid(served.resource.gvk, name, causes)
+
+
+# What keeps rules from being asked: they are compiled for objects that have the right fields, of the right types.
+_BLOCKING = frozenset(
+    (
+        "FieldValueNotSupported",
+        "FieldValueRequired",
+        "FieldValueTooLong",
+        "FieldValueTooMany",
+        "FieldValueTypeInvalid",
+    )
+)
+_UNCHECKED = (
+    "some validation rules were not checked because the object was invalid; correct the existing errors to "
+    "complete validation"
+)
+
+
+def _ruled(call: Call, rules: CelRules, obj: Object, old: Object | None, found: list[Cause]) -> list[Cause]:
+    """Judge an object by its schema's rules; where it does not fit the schema, say that they were not asked."""
+    if any(cause.reason in _BLOCKING for cause in found):
+        return [invalid_value(ROOT, None, _UNCHECKED)]
+    excused: list[Cause] = []
+    causes = rules.validate(obj, old, excused)
+    call.warnings.extend(text_of(each) for each in excused)
+    return causes
 
 
 def _metadata_causes(call: Call, obj: Object, old: Object | None) -> list[Cause]:

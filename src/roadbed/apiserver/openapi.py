@@ -16,6 +16,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, Final, Protocol
 
 import orjson
@@ -24,10 +25,13 @@ from roadbed.apimachinery.gvk import Resource
 from roadbed.apimachinery.request import APPLY_PATCH, JSON_PATCH, MERGE_PATCH, STRATEGIC_PATCH
 from roadbed.apis.kubernetes import WORDS, load, published
 
-from . import negotiation, operations, swagger, swaggerjson
+from . import health, negotiation, operations, swagger, swaggerjson
 
 ROOT: Final = "/openapi/v3"
 V2: Final = "/openapi/v2"
+VERSION: Final = (
+    "version"  # what clients must know before anything else: the one document that is of no group
+)
 _REF: Final = "#/components/schemas/"
 _META: Final = "io.k8s.apimachinery.pkg.apis.meta.v1."
 _YEAR_S: Final = 365 * 24 * 3600
@@ -190,9 +194,11 @@ class OpenApi:
             hash_ = _hash(b"".join(digests[kind.resource][1] for kind in kinds))
             before = self._versions.get(name)
             fresh[name] = before if before and before.hash == hash_ else _Version(kinds, hash_)
+        document = _version_document()
+        fresh[VERSION] = _Version([], _hash(document), document)
         paths = {
             name: {"serverRelativeURL": f"{ROOT}/{name}?hash={version.hash}"}
-            for name, version in fresh.items()
+            for name, version in sorted(fresh.items())
         }
         self._versions, self._digests = fresh, digests
         self._index = orjson.dumps({"paths": paths})
@@ -226,9 +232,30 @@ def _answer(body: bytes, hash_: str, if_none_match: str, *, is_lasting: bool = F
     return Document(200, body, {"Content-Type": "application/json", **headers})
 
 
+@cache
+def _version_document() -> bytes:
+    """Build the v3 document of ``/version``, from its very answer."""
+    found = orjson.loads(health.version())
+    needed = [name for name in found if not name.startswith(("emulation", "minCompat"))]
+    text = {"type": "string"}
+    members = {name: {**text, "default": ""} if name in needed else text for name in found}
+    named = "io.k8s.apimachinery.pkg.version.Info"
+    content = {negotiation.JSON: {"schema": {"$ref": f"{_REF}{named}"}}}
+    get = {
+        "tags": ["version"],
+        "operationId": "getCodeVersion",
+        "responses": {"200": {"description": "OK", "content": content}},
+    }
+    schemas = {named: {"type": "object", "required": needed, "properties": members}}
+    return orjson.dumps(_described({"/version/": {"get": get}}, schemas))
+
+
 def _document(kinds: list[Published]) -> dict[str, Any]:
     """Build the v3 document of one group version."""
-    paths, schemas = _content(kinds)
+    return _described(*_content(kinds))
+
+
+def _described(paths: Mapping[str, Any], schemas: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "openapi": "3.0.0",
         "info": {"title": "Kubernetes", "version": load().version},

@@ -128,7 +128,10 @@ def written(call: Call, live: Object, build: Callable[[Object], Object]) -> Obje
         place = place.setdefault(name, {})
     place[last] = replicas
     sent, meta = scale["metadata"], new["metadata"]
-    meta["managedFields"] = managed
+    if managed:
+        meta["managedFields"] = managed
+    else:
+        meta.pop("managedFields", None)
     meta["resourceVersion"] = sent.get("resourceVersion") or ""
     if sent.get("uid") and call.request.verb == "patch" and sent["uid"] != meta["uid"]:
         _refuse_uid(call, sent["uid"], meta["uid"])
