@@ -193,6 +193,19 @@ async def test_what_cannot_be_read_classifies_nothing(storage: Any) -> None:
     assert await level_of(FlowControl(storage), ANN) == "uid-catch-all"
 
 
+async def test_what_was_asked_is_remembered_within_bounds(
+    storage: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Anybody may ask for addresses of 60 KiB, and for thousands of them."""
+    monkeypatch.setattr(control, "_MAX_KEPT", 20)
+    flow = FlowControl(storage)
+    for number in range(50):
+        (await flow.enter(ANN, ("get", "", "", "", "", f"/{number}"))).leave()
+        (await flow.enter(ANN, ("get", "", "", "", "", f"/{number}" + "x" * 9_000))).leave()
+    assert 0 < len(flow._classes) <= control._MAX_KEPT
+    assert max(len(wanted[-1]) for _, _, wanted in flow._classes) < 10
+
+
 QUEUED = Limits(shares=20, queues=128, hand=6, length=50)
 
 

@@ -42,7 +42,10 @@ TURN_S = 0.002  # of new requests before the loop looks at its sockets again; le
 WAIT_S = 15.0  # a quarter of the longest request, as Kubernetes; who waited longer is sent away
 SEATS = 600  # as kube-apiserver: 400 reading and 200 writing requests in work
 _MOST_IN_A_TURN = 32
-_MAX_KEPT = 8_192  # classified requests; more only cost classifying again
+_MAX_KEPT = 2_048  # classified requests; more only cost classifying again
+_KEPT_CHARACTERS = (
+    512  # of what a request asks for; addresses may be a hundred times longer, and who sends them is nobody
+)
 _GROUP: Final = "flowcontrol.apiserver.k8s.io"
 _PREFIX: Final = f"/{_GROUP}/"
 _SCHEMAS: Final = "flowschemas/"
@@ -233,11 +236,12 @@ class FlowControl:
             (b"x-kubernetes-pf-flowschema-uid", schema.uid.encode()),
             (b"x-kubernetes-pf-prioritylevel-uid", level.uid.encode()),
         )
-        if len(self._classes) >= _MAX_KEPT:
-            self._classes.clear()
         hand = level.hand(f"{schema.name}\0{schema.flow(user, attributes)}")
         found = _Class(level, hand, headers, verb, (level.name, schema.name))
-        self._classes[user.name, user.groups, wanted] = found
+        if sum(map(len, wanted)) <= _KEPT_CHARACTERS:
+            if len(self._classes) >= _MAX_KEPT:
+                self._classes.clear()
+            self._classes[user.name, user.groups, wanted] = found
         return found
 
     def _compile(self) -> None:
