@@ -5,10 +5,9 @@ served version and evaluated by the API server on every create and update, after
 object valid. Compiled rules are shared by all requests and change nothing; compiled expressions are cached
 by their text. No I/O, no clock.
 
-What rules can cost is estimated when a definition is written (``cel_check``). What they do cost is bounded in
-steps, as the runtime counts no costs: a text of at most 16 KiB, nesting of at most 32 (the parser's), 10,000 steps
-of comprehensions in one evaluation (the runtime's), 10,000 evaluations for one object. Beyond the last two the
-object is refused, with Kubernetes' words about its cost budget.
+What rules can cost is estimated when a definition is written (``cel_check``). What they do cost is held to
+Kubernetes' limits (``cel_costs``): of one evaluation and of all of one object. The runtime counts no costs, so an
+object's rules run in it as long as their bounds say that no limit is near, and are counted, all of them, otherwise.
 
 Sources: https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/#validation-rules
 """
@@ -21,8 +20,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from .causes import ROOT, duplicate, forbidden, invalid_value, required
+from .causes import ROOT, duplicate, forbidden, go_quote, invalid_value, required
 from .cel_check import check_rules, field_path
+from .cel_costs import PER_EXPRESSION, PER_OBJECT, CostExceededError, Expense, extent
 from .cel_expressions import (
     RuleError,
     compile_text,
@@ -43,7 +43,6 @@ from .request import Object
 
 __all__ = ["CelRules", "Rule", "RuleError", "check_rules"]
 
-MAX_EVALUATIONS: Final = 10_000  # for one object; 4 µs each for a usual rule
 MAX_MESSAGE_BYTES: Final = 5 * 1024
 
 _OUT_OF_BUDGET: Final = (
@@ -51,8 +50,16 @@ _OUT_OF_BUDGET: Final = (
 )
 
 
+_MESSAGE_OUT_OF_BUDGET: Final = "messageExpression evaluation failed due to running out of cost budget, no further validation rules will be run"
+_TOO_DEAR: Final = "no further validation rules will be run due to call cost exceeds limit for"
+
+
 class _OutOfBudgetError(Exception):
     """Evaluation must stop; what was found so far counts."""
+
+
+class _MustCountError(Exception):
+    """Rules may come near a limit; they have to be run again, counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +72,8 @@ class Rule:
     wants_optional_old: bool
     message: str = ""
     message_program: Any = None
+    expense: Expense | None = None
+    message_expense: Expense | None = None
     reason: str = "FieldValueInvalid"
     field_path: str = ""
 
@@ -97,7 +106,8 @@ class CelRules:
         """
         rules = CelRules(node)
         texts = _with_list_types(node, is_root=is_root)
-        rules.rules = tuple(_compile(rule, node, text) for rule, text in zip(node.rules, texts, strict=True))
+        trees = _Trees(node, is_root=is_root)
+        rules.rules = tuple(_compile(rule, trees, text) for rule, text in zip(node.rules, texts, strict=True))
         rules.convert = converter(node) if node.rules else None
         for name, each in node.properties.items():
             found = CelRules.compile(each, is_root=each.embedded_resource)
@@ -117,19 +127,29 @@ class CelRules:
         ``old`` enables transition rules, and excuses rules over values that did not change; what they would
         have said is added to ``excused``.
         """
-        run = _Run(excused)
-        with contextlib.suppress(_OutOfBudgetError):  # the last cause says so
+        try:
+            run = _Run(extent(obj, old))
             run.visit(self, obj, old, "", is_unchanged=False)
+        except _MustCountError:
+            run = _Run(None)
+            with contextlib.suppress(_OutOfBudgetError):  # the last cause says so
+                run.visit(self, obj, old, "", is_unchanged=False)
+        if excused is not None:
+            excused += run.excused
         return run.causes
 
 
 class _Run:
-    """One validation: what was found, and how much may still be evaluated."""
+    """One validation: what was found, and how much may still be spent.
 
-    def __init__(self, excused: list[Cause] | None) -> None:
+    ``extent`` is that of the values, where their bounds are spent; None where costs are counted.
+    """
+
+    def __init__(self, extent: tuple[int, int] | None) -> None:
         self.causes: list[Cause] = []
-        self._excused = excused
-        self._left = MAX_EVALUATIONS
+        self.excused: list[Cause] = []
+        self._extent = extent
+        self._left = PER_OBJECT
 
     def visit(self, rules: CelRules, value: Any, old: Any, path: str, *, is_unchanged: bool) -> None:
         if value is None:
@@ -164,33 +184,68 @@ class _Run:
         if old is not None:
             variables["oldSelf"] = old if turn is None else turn(old)
         variables["__old"] = {"self": variables["oldSelf"]} if old is not None else {}
-        activation = untyped().Activation(variables)
         for rule in rules.rules:
             if rule.uses_old and old is None and not rule.wants_optional_old:
                 continue
-            self._left -= 1
-            if self._left < 0:
-                self.causes.append(invalid_value(here, kind, _OUT_OF_BUDGET))
-                raise _OutOfBudgetError
-            verdict, trouble = evaluate(rule.program, activation)
+            verdict, trouble = self._evaluated(rule, variables, here, kind)
             if trouble:
                 self._tell_trouble(rule, trouble, here, kind)
             elif verdict is not True:
                 is_excused = is_unchanged and not rule.uses_old
-                if is_excused and self._excused is None:
-                    continue
                 where = f"{path}.{rule.field_path}" if path and rule.field_path else rule.field_path or here
-                told = self._excused if is_excused and self._excused is not None else self.causes
-                told.append(_cause(rule, where, value, _detail(rule, activation)))
+                told = self.excused if is_excused else self.causes
+                told.append(_cause(rule, where, value, self._detail(rule, variables, where, kind)))
+
+    def _evaluated(self, rule: Rule, variables: dict[str, Any], here: str, kind: str) -> tuple[Any, str]:
+        try:
+            return self._run(rule.program, rule.expense, variables)
+        except CostExceededError as error:
+            one = f"'operation cancelled: actual cost limit exceeded': {_TOO_DEAR} rule: {rule.shown}"
+            self.causes.append(invalid_value(here, kind, one if error.args else _OUT_OF_BUDGET))
+            raise _OutOfBudgetError from error
+
+    def _run(self, program: Any, expense: Expense | None, variables: dict[str, Any]) -> tuple[Any, str]:
+        """Evaluate within the limits.
+
+        Raises:
+            CostExceededError: with the limit, one evaluation costs too much; without, all together do.
+        """
+        assert expense is not None  # noqa: S101 - every rule that was compiled has one
+        if self._extent is not None:
+            bound = expense.bound.of(*self._extent)
+            self._left -= bound
+            if bound > PER_EXPRESSION or self._left < 0:
+                raise _MustCountError
+            value, trouble = evaluate(program, untyped().Activation(variables))
+            if "budget exceeded" in trouble:
+                raise _MustCountError
+            return value, trouble
+        try:
+            value, trouble, cost = expense.run(variables, PER_EXPRESSION)
+        except CostExceededError as error:
+            if self._left < PER_EXPRESSION:
+                raise CostExceededError from error
+            raise CostExceededError(PER_EXPRESSION) from error
+        self._left -= cost
+        if self._left < 0:
+            raise CostExceededError
+        return value, trouble
+
+    def _detail(self, rule: Rule, variables: dict[str, Any], where: str, kind: str) -> str:
+        """Say why a rule failed: its message expression, where that works, its message, or its text."""
+        if rule.message_expense is not None:
+            try:
+                text, trouble = self._run(rule.message_program, rule.message_expense, variables)
+            except CostExceededError as error:
+                one = f"{_TOO_DEAR} messageExpression: {go_quote(rule.message_expense.text)}"
+                self.causes.append(invalid_value(where, kind, one if error.args else _MESSAGE_OUT_OF_BUDGET))
+                raise _OutOfBudgetError from error
+            text = text.strip() if isinstance(text, str) and not trouble else ""
+            if text and "\n" not in text and len(text.encode()) <= MAX_MESSAGE_BYTES:
+                return text
+        return rule.message or f"failed rule: {rule.text}"
 
     def _tell_trouble(self, rule: Rule, trouble: str, here: str, kind: str) -> None:
-        if "budget exceeded" in trouble:
-            text = (
-                "'operation cancelled: actual cost limit exceeded': no further validation rules will be run "
-                f"due to call cost exceeds limit for rule: {rule.shown}"
-            )
-            self.causes.append(invalid_value(here, kind, text))
-            raise _OutOfBudgetError
         if trouble == "no such overload":
             text = (
                 f"'{trouble}': call arguments did not match a supported operator, function or macro signature"
@@ -228,30 +283,48 @@ def _with_list_types(node: Node, *, is_root: bool) -> list[str]:
     return found
 
 
-def _compile(rule: Mapping[str, Any], node: Node, written: str) -> Rule:
+class _Trees:
+    """The checked trees of expressions over one node: with its types where it has some, asked for on first use."""
+
+    def __init__(self, node: Node, *, is_root: bool) -> None:
+        self.node = node
+        self._is_root = is_root
+        self._environment: Any = None
+
+    def expense(self, text: str, kind: str) -> Expense:
+        """Give what an expression costs."""
+        return Expense(text, lambda: self._checked(text, kind))
+
+    def _checked(self, text: str, kind: str) -> bytes:
+        if self._environment is None:
+            types = RuleTypes()
+            own = types.type_of(self.node, is_root=self._is_root)
+            names = {"self": own, "oldSelf": own, "__old": runtime().Type.DYN}
+            self._environment = untyped() if own is None else environment(names, types.pool)
+        try:
+            found: bytes = compile_text(self._environment, text, kind).serialize()
+        except RuleError:  # written by an older server; its values have types all the same
+            found = program(text, kind).serialize()
+        return found
+
+
+def _compile(rule: Mapping[str, Any], trees: _Trees, written: str) -> Rule:
     text = str(rule.get("rule") or "").strip()
     wants_optional = bool(rule.get("optionalOldSelf"))
     expression = rule.get("messageExpression")
+    whole = with_old(written, wants_optional)
     return Rule(
         text=text,
-        program=program(with_old(written, wants_optional), "BOOL"),
+        program=program(whole, "BOOL"),
+        expense=trees.expense(whole, "BOOL"),
+        message_expense=trees.expense(str(expression), "STRING") if expression else None,
         uses_old="oldSelf" in text and uses_old(text, untyped_without_old()),
         wants_optional_old=wants_optional,
         message=str(rule.get("message") or "").strip(),
         message_program=program(str(expression), "STRING") if expression else None,
         reason=str(rule.get("reason") or "FieldValueInvalid"),
-        field_path=field_path(str(rule.get("fieldPath") or ""), node),
+        field_path=field_path(str(rule.get("fieldPath") or ""), trees.node),
     )
-
-
-def _detail(rule: Rule, activation: Any) -> str:
-    """Say why a rule failed: its message expression, where that works, its message, or its text."""
-    if rule.message_program is not None:
-        text, trouble = evaluate(rule.message_program, activation)
-        text = text.strip() if isinstance(text, str) and not trouble else ""
-        if text and "\n" not in text and len(text.encode()) <= MAX_MESSAGE_BYTES:
-            return text
-    return rule.message or f"failed rule: {rule.text}"
 
 
 def _cause(rule: Rule, where: str, value: Any, detail: str) -> Cause:

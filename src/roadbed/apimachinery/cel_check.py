@@ -18,7 +18,7 @@ from typing import Any, Final
 import orjson
 
 from .causes import forbidden, invalid_value
-from .cel_expressions import RuleError, compile_text, uses_old, with_old
+from .cel_expressions import RuleError, compile_text, refuse_faults, uses_old, with_old
 from .cel_library import environment, runtime
 from .cel_types import RuleTypes, escape
 from .crdschema import check_rule
@@ -147,6 +147,7 @@ class _Judge:
         text, message = str(rule.get("rule") or ""), rule.get("messageExpression")
         try:
             program = compile_text(typed, with_old(text, bool(rule.get("optionalOldSelf"))), "BOOL")
+            refuse_faults(text, program)
             own = estimate(read(program.serialize()), shape)
             cost = times(own, shape.most_repeats if count is None else count)
             yield from self._observe(cost, f"{here}.rule", "estimated rule cost")
@@ -155,6 +156,7 @@ class _Judge:
         try:
             if message:
                 program = compile_text(typed, str(message), "STRING")
+                refuse_faults(str(message), program)
                 cost = estimate(read(program.serialize()), shape)
                 yield from self._observe(
                     cost, f"{here}.messageExpression", "estimated messageExpression cost"

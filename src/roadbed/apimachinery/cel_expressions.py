@@ -9,8 +9,12 @@ import functools
 import re
 from typing import Any, Final
 
+import re2
+
 from .cel_library import environment, runtime
-from .expressions import expanded
+from .expressions import expanded, numbers
+from .expressions.ast import read
+from .expressions.strictness import faults, foreign
 from .validation import go_words
 
 
@@ -38,7 +42,7 @@ def program(text: str, kind: str) -> Any:
 def compile_text(env: Any, text: str, kind: str) -> Any:
     """Compile an expression that must give ``kind`` (or what only the values tell)."""
     try:
-        program = env.compile(expanded(text))
+        program = compile_in(env, expanded(text))
     except RuntimeError as error:
         detail = re.sub(r"^[A-Z_]+: | ?\[[A-Z_]+\]$", "", str(error))
         detail = re.sub(r"(undefined field '[^']*') not found in struct '[^']*'", r"\1", detail)
@@ -54,6 +58,52 @@ def compile_text(env: Any, text: str, kind: str) -> Any:
         wanted = "cel expression must evaluate to a bool" if kind == "BOOL" else "must evaluate to a string"
         raise RuleError(wanted)
     return program
+
+
+def compile_in(env: Any, text: str) -> Any:
+    """Compile an expression, numbers of different kinds compared as in Kubernetes.
+
+    Raises:
+        RuntimeError: it does not compile, in the runtime's words.
+    """
+    wanted = text
+    for _ in range(numbers.MOST):
+        try:
+            return env.compile(wanted)
+        except RuntimeError as error:
+            found = numbers.mended(wanted, str(error))
+            if not found:
+                break
+            wanted = found
+    return env.compile(text if wanted == text else wanted)
+
+
+def refuse_faults(text: str, program: Any) -> None:
+    """Return when Kubernetes would take an expression that compiled here, too; for when it is written.
+
+    Raises:
+        RuleError: it would not.
+    """
+    if found := foreign(text) or faults(text, read(program.serialize()), _works):
+        raise RuleError(f"compilation failed: {found}")
+
+
+@functools.cache
+def _quietly() -> Any:
+    options = re2.Options()
+    options.log_errors = False
+    return options
+
+
+def _works(name: str, literal: str) -> bool:
+    if name == "matches":
+        try:
+            re2.compile(literal, options=_quietly())
+        except re2.error:
+            return False
+        return True
+    converted = untyped().compile(f"{name}(self)")
+    return not evaluate(converted, untyped().Activation({"self": literal}))[1]
 
 
 _UNMATCHED: Final = re.compile(r"(found no matching overload for ')(\w+)(' applied to ')\((.*)\)'")

@@ -12,15 +12,18 @@ Source: https://kubernetes.io/docs/reference/using-api/cel/#kubernetes-list-libr
 
 from __future__ import annotations
 
+import datetime as dt
 import functools
 import ipaddress
 import itertools
+import operator
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 from urllib.parse import SplitResult, parse_qs, urlsplit
 
 import re2
+from google.protobuf import duration_pb2
 
 from .expressions import library
 
@@ -58,16 +61,23 @@ def runtime() -> Any:
 @functools.cache
 def extensions() -> list[Any]:
     """Give what every environment is extended with."""
-    from cel_expr_python.ext import ext_bindings, ext_encoders, ext_math, ext_optional, ext_strings
+    from cel_expr_python.ext import ext_bindings, ext_optional, ext_strings
 
     return [
         ext_strings.ExtStrings(2),  # the version that Kubernetes has
         ext_optional.ExtOptional(),
-        ext_math.ExtMath(),
-        ext_encoders.ExtEncoders(),
         ext_bindings.ExtBindings(),
         runtime().CelExtension("kubernetes", _declarations()),
     ]
+
+
+@functools.cache
+def patching() -> Any:
+    """Give what expressions of mutating policies have besides, for their JSON patches."""
+    cel = runtime()
+    text = cel.Type.STRING
+    escape = cel.Overload("k8s_jsonpatch_escape_key", text, [text], False, library.escape_key)
+    return cel.CelExtension("kubernetes.jsonpatch", [cel.FunctionDecl("jsonpatch.escapeKey", [escape])])
 
 
 def environment(variables: Mapping[str, Any], pool: Any = None) -> Any:
@@ -94,6 +104,7 @@ def _declarations() -> list[Any]:
     impl: Callable[..., Any]
     for name, impl in _LISTS.items():
         method(name, truth if name == "isSorted" else kinds.DYN, [items], impl)
+    method("sum", kinds.DYN, [items], _sum)
     method("indexOf", number, [items, kinds.DYN], _index)
     method("lastIndexOf", number, [items, kinds.DYN], _last_index)
     for name, impl in _SETS.items():
@@ -124,7 +135,7 @@ def _declarations() -> list[Any]:
     for name, impl in _QUANTITY_SUMS.items():
         method(name, tagged, [tagged, tagged], impl)
         method(name, tagged, [tagged, number], impl)
-    method("sign", number, [tagged], lambda each: _compared(_amount(each), Decimal(0)))
+    function("sign", number, [tagged], lambda each: _compared(_amount(each), Decimal(0)))
     method("isInteger", truth, [tagged], lambda each: _is_integer(_amount(each)))
     method("asInteger", number, [tagged], _as_integer)
     library.declare(kinds, function, method)
@@ -140,11 +151,20 @@ def _orderable(items: Sequence[Any]) -> Sequence[Any]:
 
 
 _LISTS: Final[dict[str, Callable[[Any], Any]]] = {
-    "sum": sum,
     "min": lambda items: min(_orderable(items)),
     "max": lambda items: max(_orderable(items)),
     "isSorted": lambda items: all(one <= other for one, other in itertools.pairwise(items)),
 }
+
+
+def _sum(items: Sequence[Any]) -> Any:
+    found = functools.reduce(operator.add, items) if items else 0
+    if not isinstance(found, dt.timedelta):
+        return found
+    span = duration_pb2.Duration()
+    span.FromTimedelta(found)
+    return span
+
 
 _SETS: Final[dict[str, Callable[[Any, Any], bool]]] = {
     "contains": lambda one, other: all(each in one for each in other),

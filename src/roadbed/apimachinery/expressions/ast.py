@@ -8,7 +8,7 @@ Source: https://github.com/google/cel-spec/blob/master/proto/cel/expr/checked.pr
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -34,7 +34,7 @@ class Expr:
     """One node of a tree; which members are set depends on ``kind``, as in the published message.
 
     ``name`` is an identifier, a selected field or a function. ``parts`` are a call's arguments, a list's
-    elements, or a map's keys and values in turn. ``loop`` holds a comprehension's parts by their name.
+    elements, or a map's keys and values in turn, ``optional`` which elements or entries are. ``loop`` holds a comprehension's parts by their name.
     """
 
     id: int
@@ -42,6 +42,7 @@ class Expr:
     name: str = ""
     operand: Expr | None = None
     parts: list[Expr] = field(default_factory=list)
+    optional: frozenset[int] = frozenset()
     is_test: bool = False
     constant: tuple[str, Any] = ("", None)
     loop: dict[str, Any] = field(default_factory=dict)
@@ -100,10 +101,12 @@ def _expr(encoded: bytes) -> Expr:
             found.name, found.parts = _text(body, 2), [_expr(each) for each in body.get(3, ())]
         case "list":
             found.parts = [_expr(each) for each in body.get(1, ())]
+            found.optional = frozenset(_packed(body.get(2, ())))
         case "struct":
             found.name = _text(body, 1)
-            for entry in body.get(2, ()):
-                pair = _message(entry)
+            pairs = [_message(entry) for entry in body.get(2, ())]
+            found.optional = frozenset(at for at, pair in enumerate(pairs) if _one(pair, 5, 0))
+            for pair in pairs:
                 found.parts += [_expr(pair[each][0]) for each in (3, 4) if each in pair]
         case "loop":
             names = {2: "range", 4: "init", 5: "condition", 6: "step", 7: "result"}
@@ -129,6 +132,17 @@ def _kind(encoded: bytes) -> Kind:
         body = _message(message[14][0])
         return Kind(_text(body, 1), tuple(_kind(each) for each in body.get(2, ())))
     return Kind("null") if 2 in message else DYN
+
+
+def _packed(found: Sequence[Any]) -> Iterator[int]:
+    """Read a repeated number, packed or not."""
+    for each in found:
+        at = 0
+        while isinstance(each, bytes) and at < len(each):
+            value, at = _varint(each, at)
+            yield value
+        if isinstance(each, int):
+            yield each
 
 
 def _text(message: dict[int, list[Any]], number: int) -> str:

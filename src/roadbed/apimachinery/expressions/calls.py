@@ -66,7 +66,8 @@ class Call:
     target_kind: Kind
     args: list[Size]
     element: Size
-    literal: int | None  # the second argument, where it is a whole number in the text
+    literals: tuple[int | None, ...]  # arguments that are whole numbers in the text
+    kinds: tuple[str, ...] = ()  # of the items of the target and of the arguments, where they are lists
 
 
 _ONE_EACH: Final = frozenset(
@@ -114,6 +115,12 @@ _ONE_EACH: Final = frozenset(
 _OF_TEXT: Final = frozenset(
     ["url", "jsonpatch.escapeKey", "cidr", "isIP", "isCIDR", "quantity", "isQuantity", "semver", "isSemver"]
 )
+_NEW_LISTS: Final = frozenset(
+    ("sort", "__sortedBy", "distinct", "reverse", "slice", "flatten", "lists.range")
+)
+_CALL, _LIST = 1, 10
+_FREE: Final = ("__number", "__optional")  # what others put there
+_SETS: Final = {"sets.contains": 1, "sets.intersects": 1, "sets.equivalent": 2}
 _LISTS: Final = frozenset(["isSorted", "sum", "max", "min", "indexOf", "lastIndexOf"])
 _COMPARED: Final = frozenset(
     ["equals", "not_equals"]
@@ -127,8 +134,14 @@ _COMPARED: Final = frozenset(
 
 def cost(call: Call) -> tuple[int, Size | None]:
     """Give what a call costs beside its arguments, and the size of its result where that is known."""
-    if call.name in ("__keys", "__zipped", "sort", "reverse", "distinct", "slice"):
+    if call.name in _FREE:
+        return 0, call.args[0]
+    if call.name in ("__keys", "__zipped"):
         return 1, call.target or call.args[0]
+    if call.name in _SETS:
+        return plus(times(call.args[0].times(call.args[1]).most, _SETS[call.name]), _CALL), None
+    if call.name in _NEW_LISTS:
+        return _new_list(call)
     if call.name in _ONE_EACH:
         return 1, None
     if call.name in _LISTS and call.target is not None:
@@ -140,6 +153,36 @@ def cost(call: Call) -> tuple[int, Size | None]:
     if found is None:
         found = _of_network(call)
     return found if found is not None else _standard(call)
+
+
+def _new_list(call: Call) -> tuple[int, Size | None]:
+    """Give the cost and the size of a list that is made of another, or of a number."""
+    of = call.target or call.args[0]
+    match call.name:
+        case "sort" | "distinct" | "__sortedBy":
+            of = call.args[1] if call.name == "__sortedBy" else of
+            size = of.times(of)
+            factor = 2.0
+            if call.name != "distinct" and call.kinds and call.kinds[-1] in ("string", "bytes"):
+                factor += TEXT
+            return plus(_scaled_up(size.most, factor), _CALL + _LIST), size
+        case "slice":
+            first, last = call.literals[0] or 0, call.literals[1]
+            count = ((of.most if last is None else max(last, 0)) - max(first, 0)) % 2**64
+            size = Size(count, count)
+        case "lists.range":
+            count = MOST if call.literals[0] is None else max(call.literals[0], 0)
+            size = Size(count, count)
+        case "flatten":
+            depth = 1 if not call.literals else MOST if call.literals[0] is None else max(call.literals[0], 0)
+            return plus(times(of.most, depth), _CALL + _LIST), of
+        case _:
+            size = of
+    return plus(size.most, _CALL + _LIST), size
+
+
+def _scaled_up(count: int, factor: float) -> int:
+    return count if count == MOST else min(math.ceil(count * factor), MOST)
 
 
 def _over_list(call: Call, target: Size) -> int:
@@ -158,7 +201,8 @@ def _of_text(call: Call, target: Size) -> tuple[int, Size | None] | None:
         case "replace" if len(call.args) >= 2:
             return scaled(target.most, 2 * TEXT), _replaced(target, call.args[0], call.args[1])
         case "split":
-            most = target.most if call.literal is None else call.literal % 2**64
+            limit = call.literals[1] if len(call.literals) > 1 else None
+            most = target.most if limit is None else limit % 2**64
             return scaled(target.most, 2 * TEXT), Size(0, most)
         case "join":
             size = target.times(call.element)
@@ -169,7 +213,7 @@ def _of_text(call: Call, target: Size) -> tuple[int, Size | None] | None:
         case "find" | "findAll" if call.args:
             text = scaled(plus(target.most, 1), TEXT)
             return times(text, scaled(call.args[0].most, REGEX)), Size(0, target.most)
-        case "validate" if call.args:
+        case "__validate" if call.args:
             text = scaled(call.args[0].most, TEXT)
             return scaled(text, _LARGEST_NAME_PATTERN * REGEX), None
     return None

@@ -119,7 +119,8 @@ class _Estimate:
         cost = plus(cost, self.cost(result))
         self._pop(expr.loop["accu"])
         self._copy(expr, result)
-        return cost
+        is_sort = expr.loop["accu"].startswith("__input") and init.kind != "list"
+        return plus(cost, 1) if is_sort else cost
 
     def _loop(self, expr: Expr) -> int:
         over, init = expr.loop["range"], expr.loop["init"]
@@ -195,20 +196,29 @@ class _Estimate:
                     one.container, one.key.union(other.key), one.value.union(other.value)
                 )
         target = expr.operand
+        is_ours = expr.name == "optional.ofNonZeroValue" and expr.parts[0].name in (
+            "__validate",
+            "format.named",
+        )
         call = Call(
-            name=expr.name,
+            name="__optional" if is_ours else expr.name,
             overload=overload,
             target=None if target is None else (self._size(target) or UNKNOWN),
             target_kind=Kind("") if target is None else self._checked.type_of(target),
             args=[each or UNKNOWN for each in sizes],
             element=UNKNOWN if target is None else self._element(target),
-            literal=_number(expr.parts[1]) if len(expr.parts) > 1 else None,
+            literals=tuple(map(_number, expr.parts)),
+            kinds=tuple(self._item_kind(each) for each in (target, *expr.parts) if each is not None),
         )
         own, size = calls.cost(call)
         total = 0
         for each in costs:
             total = plus(total, each)
         return plus(own, total), size
+
+    def _item_kind(self, expr: Expr) -> str:
+        kind = self._checked.type_of(expr)
+        return kind.parameters[0].name if kind.name == "list" and kind.parameters else ""
 
     def _element(self, target: Expr) -> Size:
         path = self._path(target)

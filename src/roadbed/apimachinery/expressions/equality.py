@@ -134,8 +134,8 @@ def _rewritten(tokens: list[Token], place: int, operator: str, types: str) -> li
     at = next((index for index, each in enumerate(tokens) if each.at == place and each.text == operator), -1)
     if at < 0:
         return tokens
-    start = _reach(tokens, at, -1, _ENDS | {"!"} if operator == "+" else _ENDS)
-    end = _reach(tokens, at, 1, _SUM_ENDS if operator == "+" else _ENDS)
+    start = reach(tokens, at, -1, _ENDS | {"!"} if operator == "+" else _ENDS)
+    end = reach(tokens, at, 1, _SUM_ENDS if operator == "+" else _ENDS)
     one, other = joined(tokens[start:at]), joined(tokens[at + 1 : end])
     name = {"==": "__same", "!=": "!__same", "+": "__joined"}[operator]
     written = f"{name}({one}, {other}, {orjson.dumps(types).decode()})"
@@ -143,7 +143,7 @@ def _rewritten(tokens: list[Token], place: int, operator: str, types: str) -> li
     return [*tokens[:start], whole, *tokens[end:]]
 
 
-def _reach(tokens: Sequence[Token], at: int, step: int, ends: frozenset[str]) -> int:
+def reach(tokens: Sequence[Token], at: int, step: int, ends: frozenset[str] = _ENDS) -> int:
     """Give where an operator's left side starts, or its right side ends (exclusive)."""
     depth = 0
     index = at + step

@@ -50,7 +50,6 @@ def declare(kinds: Any, function: Declare, method: Declare) -> None:
         function(f"format.{name}", tagged, [], functools.partial(_format, name))
     function("format.named", tagged, [text], _named)
     method("__validate", kinds.List(text), [tagged, text], _validated)
-    function("jsonpatch.escapeKey", text, [text], lambda key: key.replace("~", "~0").replace("/", "~1"))
     function("lists.range", kinds.List(number), [number], lambda count: list(range(count)))
     method("slice", items, [items, number, number], _slice)
     method("flatten", items, [items], _flat)
@@ -58,11 +57,18 @@ def declare(kinds: Any, function: Declare, method: Declare) -> None:
     method("distinct", items, [items], _distinct)
     method("sort", items, [items], sorted)
     method("reverse", items, [items], lambda each: list(each)[::-1])
+    function("__number", kinds.DYN, [kinds.DYN], lambda value: value)
+    function("__sortedBy", items, [items, items], _sorted_by)
     function("__keys", items, [kinds.DYN], _keys)
     function("__zipped", kinds.Map(kinds.DYN, kinds.DYN), [items, items], _zipped)
     function("__merged", kinds.Map(kinds.DYN, kinds.DYN), [items], _merged)
     function("__same", truth, [kinds.DYN, kinds.DYN, text], same)
     function("__joined", items, [kinds.DYN, kinds.DYN, text], together)
+
+
+def escape_key(key: str) -> str:
+    """Give a key as a step of a JSON pointer."""
+    return key.replace("~", "~0").replace("/", "~1")
 
 
 def version(text: str, loosely: bool = False) -> Version:
@@ -191,6 +197,11 @@ def _distinct(items: Sequence[Any]) -> list[Any]:
         if each not in found:
             found.append(each)
     return found
+
+
+def _sorted_by(items: Sequence[Any], keys: Sequence[Any]) -> list[Any]:
+    order = sorted(range(len(keys)), key=lambda at: keys[at])
+    return [items[at] for at in order]
 
 
 def _keys(container: Any) -> list[Any]:

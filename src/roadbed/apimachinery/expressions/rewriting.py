@@ -1,9 +1,9 @@
-"""Comprehensions over two variables, which the runtime lacks, in terms of those over one.
+"""Comprehensions over two variables and ``sortBy``, which the runtime lacks, in terms of those over one.
 
 ``m.all(k, v, p)`` becomes a loop over the keys (or indexes) of ``m`` that binds ``v`` to what lies there. Called
 before an expression is compiled, wherever one comes from; a text without such a macro comes back as it is.
 
-Source: github.com/google/cel-go/ext/comprehensions.go.
+Source: github.com/google/cel-go/ext/{comprehensions,lists}.go.
 """
 
 from __future__ import annotations
@@ -14,13 +14,14 @@ from .tokens import Token, arguments, closing, joined, start_of_chain, tokens_of
 
 _TESTS: Final = {"all": "all", "exists": "exists", "existsOne": "exists_one", "exists_one": "exists_one"}
 _MAKERS: Final = ("transformList", "transformMap", "transformMapEntry")
+_SORT: Final = "sortBy"
 
 
 def expanded(text: str) -> str:
     """Give the expression with every macro rewritten that the runtime does not know."""
     if "validate" in text or "named" in text:
         text = _with_optionals(text)
-    if not any(f"{name}(" in text.replace(" ", "") for name in (*_TESTS, *_MAKERS)):
+    if not any(f"{name}(" in text.replace(" ", "") for name in (*_TESTS, *_MAKERS, _SORT)):
         return text
     tokens = tokens_of(text)
     count = 0
@@ -68,7 +69,7 @@ def _expand_last(tokens: list[Token], count: int) -> list[Token] | None:
     """Rewrite the last macro there is; inner ones come after outer ones, so they are done first."""
     for at in range(len(tokens) - 2, 1, -1):
         name = tokens[at].text
-        is_macro = name in _TESTS or name in _MAKERS
+        is_macro = name in _TESTS or name in _MAKERS or name == _SORT
         if not is_macro or tokens[at - 1].text != "." or tokens[at + 1].text != "(":
             continue
         end = closing(tokens, at + 1)
@@ -77,14 +78,23 @@ def _expand_last(tokens: list[Token], count: int) -> list[Token] | None:
             continue
         parts = arguments(tokens[at + 2 : end])
         most = 4 if name in _MAKERS else 3
-        is_named = all(len(each) == 1 and each[0].kind == "name" for each in parts[:2])
-        if not 3 <= len(parts) <= most or not is_named:
+        named = parts[:1] if name == _SORT else parts[:2]
+        is_named = all(len(each) == 1 and each[0].kind == "name" for each in named)
+        fits = len(parts) == 2 if name == _SORT else 3 <= len(parts) <= most
+        if not fits or not is_named:
             continue
-        target = joined(tokens[start : at - 1])
-        written = _written(name, target, [joined(each) for each in parts], f"__range{count}")
+        target, given = joined(tokens[start : at - 1]), [joined(each) for each in parts]
+        if name == _SORT:
+            written = _sorted(target, given, f"__input{count}")
+        else:
+            written = _written(name, target, given, f"__range{count}")
         whole = Token("name", written, tokens[start].at, tokens[start].before)
         return [*tokens[:start], whole, *tokens[end + 1 :]]
     return None
+
+
+def _sorted(target: str, parts: list[str], name: str) -> str:
+    return f"cel.bind({name}, {target}, __sortedBy({name}, {name}.map({parts[0]}, {parts[1]})))"
 
 
 def _written(name: str, target: str, parts: list[str], over: str) -> str:
