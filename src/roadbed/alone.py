@@ -86,6 +86,7 @@ class Server:
             access.accounts.issuer = options.service_account_issuer
             access.accounts.audiences = (options.service_account_issuer,)
         server.event_life_s = options.event_ttl_s
+        server.register_groups()
         access.join(server)
         rotation = audit.Rotation(
             options.audit_log_maxsize, options.audit_log_maxbackup, options.audit_log_maxage

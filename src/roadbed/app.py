@@ -160,6 +160,7 @@ class Platform:
         server.event_life_s = self._settings.event_ttl
         access.join(server)
         self._audit(server, access)
+        server.register_groups()
         self._unready["engines"] = "controllers are starting"
         server.add_readiness("engines", lambda: self._unready.get("engines", ""))
         await server.start()

@@ -152,6 +152,12 @@ class ApiServer:
         """Record requests from now on, those in process by transports that are taken from now on."""
         self._http.auditor = auditor
 
+    def register_groups(self) -> None:
+        """Keep an APIService for each group version that is served, from the start on."""
+        from .registration import Registrations
+
+        self._keepers += (Registrations(self._registry, self._hub, lambda: self._dispatcher.reviews).run,)
+
     def add_reviewer(self, reviewer: Reviewer) -> None:
         """Serve one more review kind; discovery shows it at once."""
         self._dispatcher.add_reviewer(reviewer)

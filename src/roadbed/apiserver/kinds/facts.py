@@ -14,7 +14,12 @@ from typing import Any
 
 from roadbed.apimachinery.errors import Cause
 from roadbed.apimachinery.gvk import Resource
-from roadbed.apimachinery.names import NameRule, dns1035_label_errors, dns_subdomain_errors
+from roadbed.apimachinery.names import (
+    NameRule,
+    dns1035_label_errors,
+    dns_subdomain_errors,
+    path_segment_errors,
+)
 from roadbed.apimachinery.request import Object
 from roadbed.apiserver.registry import Scale
 from roadbed.apiserver.strategy import FieldPaths, RoleStrategy, Strategy
@@ -152,6 +157,11 @@ FACTS: dict[tuple[str, str], Facts] = {
     ("resource.k8s.io", "deviceclasses"): _WITH_GENERATION,
     ("flowcontrol.apiserver.k8s.io", "flowschemas"): _WITH_GENERATION,
     ("flowcontrol.apiserver.k8s.io", "prioritylevelconfigurations"): _WITH_GENERATION,
+    ("apiregistration.k8s.io", "apiservices"): Facts(
+        overwrites=False,
+        name_rule=path_segment_errors,
+        prepare=lives.api_service,
+    ),
     ("certificates.k8s.io", "certificatesigningrequests"): Facts(fields=_paths("spec.signerName")),
     **{("admissionregistration.k8s.io", plural): _STRICT_WITH_GENERATION for plural in _ADMISSION},
 }

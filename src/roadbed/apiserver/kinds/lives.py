@@ -18,6 +18,19 @@ def pending(obj: Object, old: Object | None) -> None:
             obj["status"]["lastPhaseTransitionTime"] = obj["metadata"]["creationTimestamp"]
 
 
+def api_service(obj: Object, old: Object | None) -> None:
+    """Tell a group that this server serves itself available at once."""
+    if old is None and not (obj.get("spec") or {}).get("service"):
+        condition = {
+            "type": "Available",
+            "status": "True",
+            "lastTransitionTime": obj["metadata"]["creationTimestamp"],
+            "reason": "Local",
+            "message": "Local APIServices are always available",
+        }
+        obj["status"] = {"conditions": [condition]}
+
+
 _GENERATION = "deprecated.daemonset.template.generation"
 
 

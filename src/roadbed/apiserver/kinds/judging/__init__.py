@@ -15,7 +15,7 @@ from roadbed.apimachinery.request import Object
 from roadbed.apiserver.policies import judging as policies
 from roadbed.apiserver.webhooks import judging as webhooks
 
-from . import network, others, pods, quotas, workloads
+from . import network, others, pods, quotas, registrations, workloads
 
 __all__ = ["JUDGES"]
 
@@ -44,6 +44,7 @@ JUDGES: dict[tuple[str, str], Callable[[Object, Object | None], list[Cause]]] = 
     ("storage.k8s.io", "storageclasses"): others.storage_class,
     ("storage.k8s.io", "volumeattributesclasses"): others.attributes_class,
     ("scheduling.k8s.io", "priorityclasses"): others.priority_class,
+    ("apiregistration.k8s.io", "apiservices"): registrations.api_service,
     ("certificates.k8s.io", "certificatesigningrequests"): others.certificate_request,
     ("flowcontrol.apiserver.k8s.io", "prioritylevelconfigurations"): others.priority_level,
     (_RBAC, "roles"): others.role,
