@@ -57,3 +57,29 @@ async def test_the_default_roles_show_theirs() -> None:
             )
 
         assert await eventually(is_complete)
+
+
+async def test_a_role_that_loses_its_label_is_collected_no_more() -> None:
+    async with control_plane("roadbed.engines.core.plugin", crds=()) as plane:
+        wanted = [
+            {"matchLabels": {"collect": "yes", "also": "this"}},
+            {"matchExpressions": [{"key": "extra", "operator": "Exists"}]},
+        ]
+        await plane.client.create(CLUSTERROLES, role("all", aggregationRule={"clusterRoleSelectors": wanted}))
+        await plane.client.create(
+            CLUSTERROLES, role("gears", rule("gears"), labels={"collect": "yes", "also": "this"})
+        )
+        await plane.client.create(CLUSTERROLES, role("half", rule("half"), labels={"collect": "yes"}))
+        await plane.client.create(
+            CLUSTERROLES, role("cogs", rule("cogs"), rule("gears"), rule("gears"), labels={"extra": ""})
+        )
+
+        async def shows(*wanted: str) -> bool:
+            found = await plane.client.get(CLUSTERROLES, "all")
+            return [rule["resources"][0] for rule in found["rules"] or ()] == list(wanted)
+
+        assert await eventually(lambda: shows("gears", "cogs"))
+        await plane.client.patch(CLUSTERROLES, "gears", {"metadata": {"labels": {"also": None}}})
+        assert await eventually(lambda: shows("cogs", "gears"))
+        await plane.client.patch(CLUSTERROLES, "cogs", {"metadata": {"labels": {"extra": None}}})
+        assert await eventually(shows)

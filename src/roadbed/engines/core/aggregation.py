@@ -9,17 +9,21 @@ Source: k8s.io/kubernetes/pkg/controller/clusterroleaggregation
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+
+import orjson
 
 from roadbed.apimachinery.errors import ApiError, NotFoundError
 from roadbed.apimachinery.labels import Selector
 from roadbed.apimachinery.objects import ObjectKey, labels_of, name_of
 from roadbed.apimachinery.request import Object, User
 from roadbed.apis.rbac import CLUSTERROLES
-from roadbed.client import Client
+from roadbed.client import Client, Informer
 from roadbed.controller import Controller, Manager, Request, Result, Watch
 
 USER = User("system:controller:clusterrole-aggregation-controller", ("system:authenticated",))
+
+COLLECTING, LABEL = "collecting", "label"  # the names of indexes
 
 
 class RoleAggregator:
@@ -31,36 +35,57 @@ class RoleAggregator:
 
     def controller(self) -> Controller:
         """Give the controller that runs this."""
-        return Controller("role-aggregation", self, [Watch(CLUSTERROLES, self._aggregated)], workers=1)
+        return Controller("role-aggregation", self, [Watch(CLUSTERROLES, self._collecting)], workers=1)
 
     async def reconcile(self, request: Request) -> Result:
         """Bring one role's rules up to date."""
-        roles = self._manager.informers.of(CLUSTERROLES)
-        role = roles.get(ObjectKey("", request.name))
-        selectors = ((role or {}).get("aggregationRule") or {}).get("clusterRoleSelectors")
+        role = self._roles().get(ObjectKey("", request.name))
+        selectors = _selectors(role or {})
         if role is None or not selectors:
             return Result()
-        rules: list[Object] = []
+        rules: dict[bytes, Object] = {}
         for selector in selectors:
             for other in sorted(self._matching(selector, request.name), key=name_of):
-                rules += [rule for rule in other.get("rules") or () if rule not in rules]
-        if rules != (role.get("rules") or []):
+                for rule in other.get("rules") or ():
+                    rules.setdefault(orjson.dumps(rule, option=orjson.OPT_SORT_KEYS), rule)
+        collected = list(rules.values())
+        if collected != (role.get("rules") or []):
             try:
-                await self._client.update(CLUSTERROLES, {**role, "rules": rules})
+                await self._client.update(CLUSTERROLES, {**role, "rules": collected})
             except NotFoundError:
                 return Result()
         return Result()
 
-    def _aggregated(self, _: Object) -> Iterable[Request]:
-        for role in self._manager.informers.of(CLUSTERROLES).list():
-            if role.get("aggregationRule"):
+    def _collecting(self, changed: Object) -> Iterable[Request]:
+        # Told of a role's state before and after, so one that lost its label is missed by nobody.
+        name, labels = name_of(changed), labels_of(changed)
+        for role in self._roles().by_index(COLLECTING, COLLECTING):
+            if name_of(role) == name or any(_matches(selector, labels) for selector in _selectors(role)):
                 yield Request("", name_of(role))
 
     def _matching(self, selector: Object, name: str) -> Iterable[Object]:
-        try:
-            wanted = Selector.of(selector)
-        except ApiError:
-            return  # admission lets none in; a store outlives its writers
-        for other in self._manager.informers.of(CLUSTERROLES).list():
-            if name_of(other) != name and wanted.matches(labels_of(other)):
+        roles = self._roles()
+        # A platform has a few roles for each kind, and one selector wants a few of all these.
+        pairs = [f"{key}={value}" for key, value in (selector.get("matchLabels") or {}).items()]
+        candidates = roles.by_index(LABEL, pairs[0]) if pairs else roles.list()
+        for other in candidates:
+            if name_of(other) != name and _matches(selector, labels_of(other)):
                 yield other
+
+    def _roles(self) -> Informer:
+        roles = self._manager.informers.of(CLUSTERROLES)
+        roles.add_index(COLLECTING, lambda role: [COLLECTING] if role.get("aggregationRule") else [])
+        roles.add_index(LABEL, lambda role: [f"{key}={value}" for key, value in labels_of(role).items()])
+        return roles  # with its indexes, which are made only once
+
+
+def _selectors(role: Object) -> Sequence[Object]:
+    selectors: Sequence[Object] = (role.get("aggregationRule") or {}).get("clusterRoleSelectors") or ()
+    return selectors
+
+
+def _matches(selector: Object, labels: Mapping[str, str]) -> bool:
+    try:
+        return Selector.of(selector).matches(labels)
+    except ApiError:
+        return False  # admission lets none in; a store outlives its writers
