@@ -144,15 +144,44 @@ async def test_a_refused_token_is_fetched_anew_once(config):
 
 
 async def test_a_plug_in_may_give_a_certificate_and_replace_it(config):
-    certificates = config.certificates
-    user = config.plugin(
-        {
-            "clientCertificateData": certificates.admin_pem.decode(),
-            "clientKeyData": certificates.admin_key_pem.decode(),
-        }
-    )
-    assert await who(config.write(user), times=2) == "admin"
-    assert config.runs == 1
+    """A connection keeps the certificate that it was made with, so a new one needs a new connection."""
+
+    def answer(name, group, age_s):
+        certificate, key = config.certificates.issue_client(name, [group], life=timedelta(hours=1))
+        until = datetime.now(UTC) + timedelta(seconds=age_s)
+        status = {"clientCertificateData": certificate.decode(), "clientKeyData": key.decode()}
+        return {**status, "expirationTimestamp": until.strftime("%Y-%m-%dT%H:%M:%SZ")}
+
+    user = config.plugin(answer("first", "devs", -60))
+    client = connect(config.write(user))
+    review = {"apiVersion": SELFSUBJECTREVIEWS.api_version, "kind": "SelfSubjectReview"}
+
+    async def name():
+        return (await client.ask(SELFSUBJECTREVIEWS, review))["status"]["userInfo"]["username"]
+
+    assert await name() == "first"
+    config.plugin(answer("second", "devs", 3600))
+    assert [await name(), await name()] == ["second", "second"]
+    assert config.runs == 2
+    await client.transport.close()
+
+
+@pytest.mark.parametrize(
+    ("mode", "has_terminal", "is_asked"),
+    [
+        ("Never", True, False),
+        ("IfAvailable", True, True),
+        ("IfAvailable", False, False),
+        ("Always", True, True),
+    ],
+)
+async def test_a_plug_in_may_ask_a_person_where_there_is_one(
+    config, mode, has_terminal, is_asked, monkeypatch
+):
+    monkeypatch.setattr(sys.stdin, "isatty", lambda: has_terminal, raising=False)
+    assert await who(config.write(config.plugin({"token": config.token}, mode=mode))) == "admin"
+    told = json.loads((config.folder / "told").read_text())
+    assert told["spec"] == {"interactive": is_asked}  # and nothing of the cluster, unless it is to know
 
 
 @pytest.mark.parametrize(

@@ -211,8 +211,10 @@ async def test_compaction_shrinks_a_stopped_store_and_keeps_what_lives(folder, m
             patch = {"data": {"x": str(number) * 3_000}}
             await served.client.patch(CONFIGMAPS, "owner", patch, namespace="default")
         live = {record.key: record.value for record in served.storage.scan("")}
-        with pytest.raises(PlatformError, match="has it open"):
+        with pytest.raises(PlatformError, match="has it open") as refused:
             await asyncio.to_thread(maintenance.compact, folder, ignore)
+        assert refused.value.hint.startswith("stop the platform and run this again")
+        assert {record.key: record.value for record in served.storage.scan("")} == live
     report = maintenance.compact(folder, ignore)
     assert report.after_bytes < report.before_bytes / 2
     storage = await open_storage(f"sqlite://{folder}/roadbed.db")

@@ -18,6 +18,7 @@ from roadbed.interfaces.cli.maintenance import (
     Tell,
 )
 from roadbed.storage import StorageError
+from roadbed.storage.errors import StorageInUseError
 from roadbed.storage.maintenance import compact_store
 
 from .backup import STORE, back_up
@@ -47,11 +48,13 @@ class FolderMaintenance:
             before_bytes = store.stat().st_size if store.is_file() else 0
             tell("forgetting history")
             revision = compact_store(store)
-        except StorageError as error:
+        except StorageInUseError as error:
             raise PlatformError(
                 f"cannot compact {store}: {error}",
-                "a running platform compacts by itself: stop it only to make its file as small as can be",
+                "stop the platform and run this again; while it runs it forgets history older than ten minutes itself",
             ) from error
+        except StorageError as error:
+            raise PlatformError(f"cannot compact {store}: {error}", "`roadbed fsck` says more") from error
         return CompactionReport(store, revision, before_bytes, store.stat().st_size)
 
     def issue(self, data_dir: Path, user: str, groups: Sequence[str], life: timedelta) -> Credential:
