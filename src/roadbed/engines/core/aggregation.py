@@ -23,7 +23,7 @@ from roadbed.controller import Controller, Manager, Request, Result, Watch
 
 USER = User("system:controller:clusterrole-aggregation-controller", ("system:authenticated",))
 
-COLLECTING, LABEL = "collecting", "label"  # the names of indexes
+LABEL = "label"  # the name of an index
 
 
 class RoleAggregator:
@@ -32,6 +32,8 @@ class RoleAggregator:
     def __init__(self, client: Client, manager: Manager) -> None:
         self._client = client
         self._manager = manager
+        # Aggregated roles are large, and every change of any role asks which of them it concerns.
+        self._collectors: dict[str, Sequence[Object]] = {}
 
     def controller(self) -> Controller:
         """Give the controller that runs this."""
@@ -42,6 +44,7 @@ class RoleAggregator:
         role = self._roles().get(ObjectKey("", request.name))
         selectors = _selectors(role or {})
         if role is None or not selectors:
+            self._collectors.pop(request.name, None)
             return Result()
         rules: dict[bytes, Object] = {}
         for selector in selectors:
@@ -59,9 +62,11 @@ class RoleAggregator:
     def _collecting(self, changed: Object) -> Iterable[Request]:
         # Told of a role's state before and after, so one that lost its label is missed by nobody.
         name, labels = name_of(changed), labels_of(changed)
-        for role in self._roles().by_index(COLLECTING, COLLECTING):
-            if name_of(role) == name or any(_matches(selector, labels) for selector in _selectors(role)):
-                yield Request("", name_of(role))
+        if selectors := _selectors(changed):
+            self._collectors[name] = selectors
+        for collector, selectors in self._collectors.items():
+            if collector == name or any(_matches(selector, labels) for selector in selectors):
+                yield Request("", collector)
 
     def _matching(self, selector: Object, name: str) -> Iterable[Object]:
         roles = self._roles()
@@ -74,9 +79,8 @@ class RoleAggregator:
 
     def _roles(self) -> Informer:
         roles = self._manager.informers.of(CLUSTERROLES)
-        roles.add_index(COLLECTING, lambda role: [COLLECTING] if role.get("aggregationRule") else [])
         roles.add_index(LABEL, lambda role: [f"{key}={value}" for key, value in labels_of(role).items()])
-        return roles  # with its indexes, which are made only once
+        return roles  # with its index, which is made only once
 
 
 def _selectors(role: Object) -> Sequence[Object]:
