@@ -27,6 +27,7 @@ logger = logging.getLogger(__name__)
 
 KEEP_ALIVE_S = 75  # longer than client-go's idle pool checks, so that clients close first
 STOP_S = 5.0  # open requests get this long after their watches were ended
+ABORT_S = 1.0  # and this long to see that their connections are gone
 BACKLOG = 1024
 MAX_HEAD_BYTES = 64 * 1024  # address and headers; tokens are the largest part of real ones
 MAX_PIPELINED = (
@@ -358,6 +359,12 @@ class Listener:
             connection.shutdown()
         if self._state.tasks:
             await asyncio.wait(self._state.tasks, timeout=STOP_S)
+        if (
+            self._state.tasks
+        ):  # some wait for clients that take nothing; whose clients are gone end by themselves
+            for connection in list(self._state.connections):
+                connection.transport.abort()
+            await asyncio.wait(self._state.tasks, timeout=ABORT_S)
         left = list(self._state.tasks)
         for task in left:
             task.cancel()
