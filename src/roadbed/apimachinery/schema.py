@@ -29,11 +29,12 @@ __all__ = ["Schema"]
 class Schema:
     """The schema of whole objects of one kind and version; never changes once compiled."""
 
-    __slots__ = ("_quick_check", "root")
+    __slots__ = ("_embeds_defaults", "_quick_check", "root")
 
     def __init__(self, root: Node) -> None:
         self.root = root
         self._quick_check: Callable[[Any], bool] | None = None  # made when first asked: many never are
+        self._embeds_defaults: bool | None = None  # as above
 
     @classmethod
     def compile(cls, openapi: Mapping[str, Any], *, resolve: Resolver | None = None) -> Schema:
@@ -59,6 +60,11 @@ class Schema:
     def default(self, obj: Object) -> None:
         """Fill in defaults, in place; a null where null isn't allowed becomes the default or is dropped."""
         default_object(self.root, obj)
+        if self._embeds_defaults is None:
+            self._embeds_defaults = self.root.holds_marks and _embeds_defaults(self.root)
+        if self._embeds_defaults:
+            # A default may hold what metadata of an embedded resource has not.
+            prune(self.root, obj, drop_invalid=True)
 
     def validate(self, obj: Object, *, old: Object | None = None) -> list[Cause]:
         """Give every violation, in Kubernetes' words, in schema order; empty means valid.
@@ -79,6 +85,21 @@ class Schema:
     def rules(self, obj: Object) -> Iterator[tuple[str, Node, Any]]:
         """Yield (path, node, value) for every value whose node has CEL rules, outermost first."""
         return _rules(self.root, obj, "")
+
+
+def _embeds_defaults(root: Node) -> bool:
+    """Say whether a schema has embedded resources, and defaults anywhere."""
+    seen: dict[int, Node] = {}
+    left = [root]
+    while left:
+        node = left.pop()
+        if id(node) in seen:
+            continue
+        seen[id(node)] = node
+        below = [*node.properties.values(), node.additional, node.items]
+        left.extend(each for each in below if each is not None)
+    has_defaults = any(node.defaulted or node.default is not None for node in seen.values())
+    return has_defaults and any(node.embedded_resource for node in seen.values())
 
 
 def _rules(node: Node, value: Any, path: str) -> Iterator[tuple[str, Node, Any]]:

@@ -54,10 +54,11 @@ Selection = Callable[[Entry], bool]
 class Signal:
     """What a watcher is told: a type and an entry; the JSON line is made once, on first use."""
 
-    __slots__ = ("_line", "entry", "type")
+    __slots__ = ("_line", "entry", "old", "type")
 
-    def __init__(self, type_: EventType, entry: Entry) -> None:
+    def __init__(self, type_: EventType, entry: Entry, old: Entry | None = None) -> None:
         self.type: EventType = type_
+        self.old = old  # what was there before, where anything was
         self.entry = entry
         self._line = b""
 
@@ -98,7 +99,7 @@ class Change:
     def _shared(self, type_: EventType) -> Signal:
         found = self._signals.get(type_)
         if found is None:
-            found = self._signals[type_] = Signal(type_, self.entry)
+            found = self._signals[type_] = Signal(type_, self.entry, self.old)
         return found
 
     def _departure(self) -> Signal:

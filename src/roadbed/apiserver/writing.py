@@ -202,8 +202,8 @@ async def store_changed(core: Core, call: Call, old: Object, new: Object, owners
     check_preconditions(call, old, new)
     if not ownership.is_applied:
         _keep_owners(old, new)
-    if served.is_custom and call.request.subresource == "status":
-        # As Kubernetes: what a custom resource's status write says beside its status is owned, though not kept.
+    if served.is_custom and call.request.subresource in ("", "status"):
+        # As Kubernetes: ownership follows what was sent, also where it is not kept (its built-in kinds vary).
         new = own(core, call, old, new, ownership)
         new = _prepare_change(call, old, new)
     else:

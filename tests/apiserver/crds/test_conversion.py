@@ -121,6 +121,85 @@ async def test_watches_tell_every_change_in_their_version(api: Any, define: Any,
     ]
 
 
+async def test_selections_are_made_of_what_a_version_shows(api: Any, define: Any, widgets_in: Any) -> None:
+    """The same field has another name in each version; lists, watches and deletions go by the asked one's."""
+    text = {"type": "string"}
+    await define(
+        version(
+            "v1",
+            storage=True,
+            schema={**OPEN, "properties": {"size": text}},
+            selectableFields=[{"jsonPath": ".size"}],
+        ),
+        version(
+            "v2",
+            schema={
+                **OPEN,
+                "properties": {
+                    "length": {
+                        "type": "object",
+                        "properties": {"unit": text},
+                        "x-kubernetes-preserve-unknown-fields": True,
+                    }
+                },
+            },
+            selectableFields=[{"jsonPath": ".length.unit"}],
+        ),
+    )
+    v1, v2 = widgets_in("v1"), widgets_in("v2")
+    for name, size in (("a", "1cm"), ("b", "2cm"), ("c", "3mm")):
+        await api.create(v1, widget(name, size=size))
+    page = await api.page(v2, "default", fieldSelector="length.unit=cm")
+    assert [orjson.loads(item)["metadata"]["name"] for item in page.items] == ["a", "b"]
+    with pytest.raises(ApiError, match="field label not supported: size"):
+        await api.page(v2, "default", fieldSelector="size=1cm")
+    async with asyncio.timeout(2):
+        watching = asyncio.ensure_future(api.events(v2, 6, "default", fieldSelector="length.unit=cm"))
+        await asyncio.sleep(0)
+        await api.patch(v1, "a", {"size": "4mm"}, "default")
+        await api.patch(v1, "c", {"size": "5cm"}, "default")
+        await api.patch(v1, "a", {"size": "5mm"}, "default")
+        await api.patch(v1, "b", {"size": "6cm"}, "default")
+        await api.delete(v1, "b", "default")
+        events = await watching
+    assert [(kind, obj["metadata"]["name"], obj["length"]) for kind, obj in events] == [
+        ("ADDED", "a", {"value": 1, "unit": "cm"}),
+        ("ADDED", "b", {"value": 2, "unit": "cm"}),
+        ("DELETED", "a", {"value": 1, "unit": "cm"}),
+        ("ADDED", "c", {"value": 5, "unit": "cm"}),
+        ("MODIFIED", "b", {"value": 6, "unit": "cm"}),
+        ("DELETED", "b", {"value": 6, "unit": "cm"}),
+    ]
+    await api.answer("deletecollection", v2, "", "default", options={"fieldSelector": "length.unit=cm"})
+    assert [orjson.loads(item)["size"] for item in (await api.page(v1, "default")).items] == ["5mm"]
+
+
+async def test_defaults_and_pruning_are_the_stored_versions_around_the_webhook(
+    api: Any, define: Any, widgets_in: Any, storage: Any
+) -> None:
+    """What is written gets its own version's defaults, what is read the stored version's, and both are pruned."""
+
+    def schema(default: str) -> dict[str, Any]:
+        known = {name: {"type": "string"} for name in ("size", "v1", "v2")}
+        known[default] = {"type": "string", "default": default}
+        length = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+        return {"type": "object", "properties": {**known, "length": length}}
+
+    await define(version("v1", storage=True, schema=schema("v1")), version("v2", schema=schema("v2")))
+    v1, v2 = widgets_in("v1"), widgets_in("v2")
+    made = await api.create(v2, widget("a", length={"value": 1, "unit": "cm"}, extra="pruned"))
+    assert (made["v1"], made["v2"], "extra" in made) == ("v1", "v2", False)
+    stored = orjson.loads(storage.get(f"{HOME}default/a").value)
+    assert ("v1" in stored, stored["v2"]) == (False, "v2"), (
+        "only what a request says, or its defaults, is stored"
+    )
+    await api.create(v1, widget("b", size="1cm"))
+    assert "v2" not in await api.get(v2, "b", "default"), (
+        "defaults of the version asked for come with writes only"
+    )
+    assert [orjson.loads(item).get("v1") for item in (await api.page(v2, "default")).items] == ["v1", "v1"]
+
+
 async def test_apply_works_through_any_version(api: Any, define: Any, widgets_in: Any) -> None:
     await define()
     v1, v2 = widgets_in("v1"), widgets_in("v2")

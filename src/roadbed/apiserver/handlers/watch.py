@@ -41,7 +41,10 @@ class Watch:
         self._loop = asyncio.get_running_loop()
         self._end = 0.0
         self._is_due = False  # a bookmark, or the end of the watch
-        self._selects = listing.selection(call)
+        wanted = listing.selection(call)
+        # Where a webhook converts, what is stored says nothing of what is selected.
+        is_converted = call.served.converter is not None
+        self._selects, self._selects_shown = (None, wanted) if is_converted else (wanted, None)
         revision = options.get("resourceVersion", "")
         self._after = listing.parse_revision(revision) if revision else 0
         listing.refuse_future(core, self._after)
@@ -94,8 +97,23 @@ class Watch:
                 if isinstance(batch, bytes):
                     yield batch
                     continue
-                shown = await self.served.shown([signal.entry for signal in batch])
-                yield [Signal(each.type, entry) for each, entry in zip(batch, shown, strict=True)]
+                found = await self._shown(batch)
+                if found:
+                    yield found
+
+    async def _shown(self, batch: Sequence[Signal]) -> list[Signal]:
+        """Give what a watcher of this version sees of changes to what is stored."""
+        selects = self._selects_shown
+        if selects is None:
+            shown = await self.served.shown([each.entry for each in batch])
+            return [Signal(each.type, entry) for each, entry in zip(batch, shown, strict=True)]
+        asked = [entry for each in batch for entry in (each.old, each.entry) if entry is not None]
+        left = iter(await self.served.shown(asked))
+        found = []
+        for each in batch:
+            old = None if each.old is None else next(left)
+            found.append(Change(next(left), old, is_delete=each.type == "DELETED").signal(selects))
+        return [signal for signal in found if signal is not None]
 
     async def _stored_batches(self) -> AsyncGenerator[list[Signal] | Bookmark]:
         """Yield what to send, in whichever version it is stored."""
