@@ -22,6 +22,8 @@ from roadbed.apimachinery.nodes import compile_node
 # The runtime has no such literal check or type; the fault is told when an object is judged.
 TOLD_LATER = ("int('x') == 1", "self.objs.sortBy(o, o).size() == 3")
 TOLD_SHORTER = ("cel.bind(x, 1, x == 1)", "quantity('x').sign() == 1")
+# docs/reference/differences.md says so.
+NOT_HERE = ("optional.unwrap(", ".unwrapOpt(")
 RECORDED = json.loads((Path(__file__).parent / "golden" / "cel_costs.json").read_text())
 
 
@@ -44,13 +46,15 @@ def _differences() -> Iterator[str]:
                 program = compile_text(env, text, "BOOL")
                 refuse_faults(text, program)
             except RuleError as error:
+                if any(each in text for each in NOT_HERE):
+                    continue
                 is_told = wanted[1].startswith("refused") and text in TOLD_SHORTER
                 if wanted[1] != f"refused: {error}" and not is_told:
                     yield f"{text}: {wanted}, here refused: {error}"
                 continue
             expense = Expense(text, program.serialize)
             value, trouble, cost = expense.run(variables, 10**9)
-            bound = expense.bound.of(*extent(*variables.values()))
+            bound = expense.bound.of(extent(*variables.values()))
             if wanted[1].startswith("refused"):
                 if text in TOLD_LATER:
                     continue

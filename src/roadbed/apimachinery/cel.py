@@ -22,7 +22,7 @@ from typing import Any, Final
 
 from .causes import ROOT, duplicate, forbidden, go_quote, invalid_value, required
 from .cel_check import check_rules, field_path
-from .cel_costs import PER_EXPRESSION, PER_OBJECT, CostExceededError, Expense, extent
+from .cel_costs import PER_EXPRESSION, PER_OBJECT, CostExceededError, Expense, Extent, extent
 from .cel_expressions import (
     RuleError,
     compile_text,
@@ -145,7 +145,7 @@ class _Run:
     ``extent`` is that of the values, where their bounds are spent; None where costs are counted.
     """
 
-    def __init__(self, extent: tuple[int, int] | None) -> None:
+    def __init__(self, extent: Extent | None) -> None:
         self.causes: list[Cause] = []
         self.excused: list[Cause] = []
         self._extent = extent
@@ -212,7 +212,7 @@ class _Run:
         """
         assert expense is not None  # noqa: S101 - every rule that was compiled has one
         if self._extent is not None:
-            bound = expense.bound.of(*self._extent)
+            bound = expense.bound.of(self._extent)
             self._left -= bound
             if bound > PER_EXPRESSION or self._left < 0:
                 raise _MustCountError

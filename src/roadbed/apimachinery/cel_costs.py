@@ -20,13 +20,21 @@ from google.protobuf import duration_pb2, timestamp_pb2
 from .cel_expressions import evaluate
 from .cel_library import extensions, runtime
 from .expressions.ast import read
-from .expressions.metering import Bound, CostExceededError, EvaluationError, Meter
+from .expressions.metering import Bound, CostExceededError, EvaluationError, Extent, Meter
 
 PER_EXPRESSION: Final = 1_000_000
 PER_OBJECT: Final = 10_000_000  # of custom resources; of the expressions of a policy through one binding
 PER_CONDITIONS: Final = 2_500_000  # match conditions of one webhook or policy
 
-__all__ = ["PER_CONDITIONS", "PER_EXPRESSION", "PER_OBJECT", "CostExceededError", "Expense", "extent"]
+__all__ = [
+    "PER_CONDITIONS",
+    "PER_EXPRESSION",
+    "PER_OBJECT",
+    "CostExceededError",
+    "Expense",
+    "Extent",
+    "extent",
+]
 
 
 class Expense:
@@ -59,10 +67,12 @@ class Expense:
         return self._meter.run(variables, limit)
 
 
-def extent(*values: Any) -> tuple[int, int]:
-    """Give how many elements a list in values can have at most, and their bytes."""
+def extent(*values: Any) -> Extent:
+    """Give how large values are, at most."""
     encoded = orjson.dumps(values, default=str, option=orjson.OPT_NON_STR_KEYS)
-    return encoded.count(b",") + 1, len(encoded)
+    # A text with an escaped quote would be taken apart where it stands.
+    longest = len(encoded) if b"\\" in encoded else max(map(len, encoded.split(b'"')))
+    return Extent(encoded.count(b",") + 1, longest, len(encoded))
 
 
 @functools.cache

@@ -14,7 +14,7 @@ from typing import Any
 
 from roadbed.apimachinery.cel_expressions import RuleError
 
-from .evaluation import Scope
+from .evaluation import OutOfBudgetError, Scope
 from .expressions import Expression, compiled
 
 
@@ -54,8 +54,12 @@ class Conditions:
     def hold(self, scope: Scope) -> tuple[bool, str]:
         """Say whether all hold; or, with False, what could not be evaluated while none said no."""
         troubles = list(self.faults)
+        scope = scope.conditional()
         for _, expression in self.named:
-            value, trouble = scope.run(expression)
+            try:
+                value, trouble = scope.run(expression)
+            except OutOfBudgetError as error:
+                return False, str(error)
             if trouble:
                 troubles.append(f"expression '{expression.text}' resulted in error: {trouble}")
             elif value is not True:

@@ -12,13 +12,27 @@ from collections.abc import Sequence
 from typing import Any
 
 from roadbed.apimachinery.admission import AdmissionRequest
+from roadbed.apimachinery.cel_costs import (
+    PER_CONDITIONS,
+    PER_EXPRESSION,
+    PER_OBJECT,
+    CostExceededError,
+    Extent,
+    extent,
+)
 from roadbed.apimachinery.gvk import Resource
 from roadbed.apimachinery.request import Object
 from roadbed.apiserver.matching import Cluster, namespace_of
 from roadbed.apiserver.ports import Authorizer
 
 from . import authorizer as checks
-from .expressions import MOST_EVALUATIONS, Expression, activation
+from .expressions import Expression, activation
+
+OUT_OF_BUDGET = "validation failed due to running out of cost budget, no further validation rules will be run"
+
+
+class OutOfBudgetError(Exception):
+    """The expressions of one policy, or the conditions of one webhook, cost too much together."""
 
 
 class Evaluation:
@@ -62,6 +76,7 @@ class Scope:
         request: AdmissionRequest,
         values: dict[str, Any],
         variables: Sequence[tuple[str, Expression]] = (),
+        budget: int = PER_OBJECT,
     ) -> None:
         self._authorizer = authorizer
         self._request = request
@@ -69,7 +84,9 @@ class Scope:
         self._declared = dict(variables)
         self._known: dict[str, Any] = {}
         self._failed: dict[str, str] = {}
-        self._left = MOST_EVALUATIONS
+        self._left = budget
+        self._bounded: list[Expression] = []  # whose bounds were spent, not their costs
+        self._extent: Extent | None = None
 
     def having(self, variables: Sequence[tuple[str, Expression]], params: Object | None = None) -> Scope:
         """Give the same write with a policy's variables and parameters."""
@@ -80,29 +97,72 @@ class Scope:
         declared = tuple(self._declared.items())
         return Scope(self._authorizer, self._request, {**self._values, "object": obj}, declared)
 
+    def conditional(self) -> Scope:
+        """Give the same write for match conditions, which have a budget of their own."""
+        declared = tuple(self._declared.items())
+        return Scope(self._authorizer, self._request, self._values, declared, PER_CONDITIONS)
+
+    def anew(self) -> Scope:
+        """Give the same write with its budget unspent."""
+        return Scope(self._authorizer, self._request, self._values, tuple(self._declared.items()))
+
     @property
     def object(self) -> Any:
         """The object as expressions see it."""
         return self._values["object"]
 
     def run(self, expression: Expression) -> tuple[Any, str]:
-        """Give the plain value of an expression, or what went wrong."""
+        """Give the plain value of an expression, or what went wrong.
+
+        Raises:
+            OutOfBudgetError: it and those before it cost too much together.
+        """
         with checks.asking(self._authorizer, self._request.user):
             return self._run(expression)
 
     def _run(self, expression: Expression) -> tuple[Any, str]:
-        self._left -= 1
-        if self._left < 0:
-            return (
-                None,
-                "validation failed due to running out of cost budget, no further validation rules will be run",
-            )
         for name in expression.reads:
             self._resolve(name)
-        value, trouble = expression.run(activation({**self._values, "variables": self._known}))
+        seen = {**self._values, "variables": self._known}
+        bound = expression.expense.bound.of(self._size())
+        if bound > self._left:
+            self._settle()
+        if bound > PER_EXPRESSION or bound > self._left:
+            value, trouble = self._counted(expression, seen)
+        else:
+            self._left -= bound
+            self._bounded.append(expression)
+            value, trouble = expression.run(activation(seen))
         if trouble:
             trouble = self._blame(expression, trouble)
         return value, trouble
+
+    def _size(self) -> Extent:
+        if self._extent is None:
+            self._extent = extent(*self._values.values(), self._known)
+        return self._extent
+
+    def _counted(self, expression: Expression, seen: dict[str, Any]) -> tuple[Any, str]:
+        try:
+            value, trouble, cost = expression.expense.run(seen, PER_EXPRESSION)
+        except CostExceededError as error:
+            if self._left < PER_EXPRESSION:
+                raise OutOfBudgetError(OUT_OF_BUDGET) from error
+            self._left -= PER_EXPRESSION
+            return None, "operation cancelled: actual cost limit exceeded"
+        self._left -= cost
+        if self._left < 0:
+            raise OutOfBudgetError(OUT_OF_BUDGET)
+        return value, trouble
+
+    def _settle(self) -> None:
+        """Take back the bounds that were spent, and spend what the expressions cost."""
+        seen = {**self._values, "variables": self._known}
+        bounded, self._bounded = self._bounded, []
+        for each in bounded:
+            self._left += each.expense.bound.of(self._size())
+        for each in bounded:
+            self._counted(each, seen)
 
     def _resolve(self, name: str) -> None:
         if name in self._known or name in self._failed or name not in self._declared:
@@ -114,6 +174,7 @@ class Scope:
         else:
             del self._failed[name]
             self._known[name] = value
+            self._extent = None
 
     def _blame(self, expression: Expression, trouble: str) -> str:
         """Say why a variable is missing where an expression stumbled over that."""

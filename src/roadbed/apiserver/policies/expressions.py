@@ -13,12 +13,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from roadbed.apimachinery.cel_expressions import RuleError, evaluate
-from roadbed.apimachinery.cel_library import extensions, runtime
+from roadbed.apimachinery.cel_costs import Expense
+from roadbed.apimachinery.cel_expressions import RuleError, compile_in, evaluate, refuse_faults
+from roadbed.apimachinery.cel_library import extensions, patching, runtime
+from roadbed.apimachinery.expressions import expanded
 
 from . import authorizer, literals
 
-MOST_EVALUATIONS = 1_000  # of one policy's expressions on one write, whatever its parameters select
 _ALWAYS: Final = ("object", "oldObject", "request", "namespaceObject")
 _VARIABLE: Final = re.compile(r"\bvariables\s*\.\s*([A-Za-z_][A-Za-z0-9_]*)")
 _QUOTED: Final = re.compile(r"\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'")
@@ -46,13 +47,12 @@ class Expression:
     text: str
     program: Any
     reads: tuple[str, ...]
+    expense: Expense
 
     def run(self, activation: Any) -> tuple[Any, str]:
         """Give its plain value, or what went wrong."""
         value, trouble = evaluate(self.program, activation)
-        if trouble:
-            return None, _in_words(trouble)
-        return plain(value), ""
+        return (None, trouble) if trouble else (plain(value), "")
 
 
 def compiled(
@@ -72,29 +72,34 @@ def compiled(
     """
     names = None if variables is None else tuple(variables)
     reads = _reads(text)
-    program = _compiled(text, result, names is not None, has_params, makes_objects)
+    program, expense = _compiled(text, result, names is not None, has_params, makes_objects)
     for name in reads:
         if names is not None and name not in names:
             raise _undefined(text, name)
-    return Expression(text, program, reads)
+    return Expression(text, program, reads, expense)
 
 
 @functools.lru_cache(maxsize=1024)
-def _compiled(text: str, result: str, has_variables: bool, has_params: bool, makes_objects: bool) -> Any:
-    written = literals.as_maps(text) if makes_objects else text
+def _compiled(
+    text: str, result: str, has_variables: bool, has_params: bool, makes_objects: bool
+) -> tuple[Any, Expense]:
+    written = expanded(literals.as_maps(text) if makes_objects else text)
     try:
-        program = _environment(has_variables, has_params).compile(written)
+        program = compile_in(_environment(has_variables, has_params, makes_objects), written)
     except RuntimeError as error:
         detail = re.sub(r"^[A-Z_]+: | ?\[[A-Z_]+\]$", "", str(error))
         raise RuleError(f"compilation failed: {detail}") from error
     found = program.return_type().name()
     if result and found.partition("<")[0] not in _ALLOWED[result]:
         raise RuleError(f"{_RESULTS[result]} but got {_GO_NAMES.get(found, found.lower())}")
-    return program
+    if not makes_objects:  # whose literals are messages in Kubernetes, with fields of all types
+        refuse_faults(text, program)
+    more = (authorizer.extension(), patching()) if makes_objects else (authorizer.extension(),)
+    return program, Expense(text, program.serialize, more)
 
 
 @functools.cache
-def _environment(has_variables: bool, has_params: bool) -> Any:
+def _environment(has_variables: bool, has_params: bool, makes_objects: bool) -> Any:
     kinds = runtime().Type
     tagged = kinds.Map(kinds.STRING, kinds.STRING)
     variables = dict.fromkeys(_ALWAYS, kinds.DYN)
@@ -103,12 +108,15 @@ def _environment(has_variables: bool, has_params: bool) -> Any:
         variables["variables"] = kinds.DYN
     if has_params:
         variables["params"] = kinds.DYN
-    return runtime().NewEnv(None, variables=variables, extensions=[*extensions(), authorizer.extension()])
+    more = [patching()] if makes_objects else []
+    return runtime().NewEnv(
+        None, variables=variables, extensions=[*extensions(), authorizer.extension(), *more]
+    )
 
 
 def activation(values: dict[str, Any]) -> Any:
     """Give what expressions see; names that an expression doesn't know do no harm."""
-    return _environment(True, True).Activation(values)
+    return _environment(True, True, False).Activation(values)
 
 
 def plain(value: Any) -> Any:
@@ -134,9 +142,3 @@ def _undefined(text: str, name: str) -> RuleError:
         f"compilation failed: ERROR: <input>:{line}:{column + 1}: undefined field '{name}'\n | {shown}\n | "
         f"{'.' * column}^"
     )
-
-
-def _in_words(trouble: str) -> str:
-    if "budget exceeded" in trouble:
-        return "operation cancelled: actual cost limit exceeded"
-    return trouble

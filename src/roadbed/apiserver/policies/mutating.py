@@ -25,7 +25,7 @@ from roadbed.apiserver.admission import Reinvocation
 from roadbed.apiserver.matching import Cluster, name_shown
 
 from .binding import Policies, Use
-from .evaluation import Evaluation, Scope
+from .evaluation import Evaluation, OutOfBudgetError, Scope
 from .expressions import Expression, compiled
 
 NAME = "MutatingAdmissionPolicy"
@@ -124,7 +124,10 @@ class MutatingPolicies:
         return self._cluster.convert(scope.object, use.resource, request.resource)
 
     def _mutated(self, mutation: Mutation, scope: Scope, resource: Resource, kind: GVK | None) -> Object:
-        value, trouble = scope.run(mutation.expression)
+        try:
+            value, trouble = scope.run(mutation.expression)
+        except OutOfBudgetError as error:
+            raise MutationError(str(error)) from error
         if trouble:
             raise MutationError(f"expression '{mutation.expression.text}' resulted in error: {trouble}")
         live = orjson.loads(orjson.dumps(scope.object))

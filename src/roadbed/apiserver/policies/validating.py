@@ -27,7 +27,7 @@ from roadbed.apimachinery.gvk import Resource
 from roadbed.apiserver.matching import name_shown
 
 from .binding import Binding, Policies, Policy, Use
-from .evaluation import Evaluation, Scope
+from .evaluation import Evaluation, OutOfBudgetError, Scope
 from .expressions import Expression, compiled
 
 FAILURE = "validation.policy.admission.k8s.io/validation_failure"
@@ -105,16 +105,37 @@ class ValidatingPolicies:
             self._fail(use, 0, trouble, "", request, outcome)
         if not holds:
             return
-        for index, validation in enumerate(body.validations):
-            value, trouble = scope.run(validation.expression)
-            if trouble:
-                if policy.fails_closed:
+        try:
+            self._validate(use, body, scope, request, outcome)
+            audited = scope.anew()  # a budget of its own
+            for name, expression in body.annotations:
+                self._annotate(use, name, audited.run(expression), outcome)
+        except OutOfBudgetError as error:
+            if policy.fails_closed:
+                self._fail(use, 0, str(error), "", request, outcome)
+
+    def _validate(
+        self, use: Use[Body], body: Body, scope: Scope, request: AdmissionRequest, outcome: _Outcome
+    ) -> None:
+        """Evaluate every validation, then the messages of those that do not hold.
+
+        Raises:
+            OutOfBudgetError: the validations cost too much together.
+        """
+        found = [scope.run(validation.expression) for validation in body.validations]
+        for index, (validation, (value, trouble)) in enumerate(zip(body.validations, found, strict=True)):
+            if value is True:
+                continue
+            text, reason = "", ""
+            try:
+                if trouble:
                     text = f"expression '{validation.expression.text}' resulted in error: {trouble}"
-                    self._fail(use, index, text, "", request, outcome)
-            elif value is not True:
-                self._fail(use, index, _message(validation, scope), validation.reason, request, outcome)
-        for name, expression in body.annotations:
-            self._annotate(use, name, scope.run(expression), outcome)
+                else:
+                    text, reason = _message(validation, scope), validation.reason
+            except OutOfBudgetError as error:
+                text = f"failed messageExpression: {error}"
+            if reason or use.policy.fails_closed:
+                self._fail(use, index, text, reason, request, outcome)
 
     @staticmethod
     def _fail(

@@ -5,7 +5,7 @@ cheaply, from the size of what an expression sees, whether it could. Slower than
 less exact. Here lives what counts costs; functions themselves are asked of the runtime.
 """
 
-from .bounds import Bound
+from .bounds import Bound, Extent
 from .running import CostExceededError, EvaluationError, Meter
 
-__all__ = ["Bound", "CostExceededError", "EvaluationError", "Meter"]
+__all__ = ["Bound", "CostExceededError", "EvaluationError", "Extent", "Meter"]
