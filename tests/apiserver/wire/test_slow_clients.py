@@ -74,7 +74,7 @@ async def test_a_body_that_never_ends_ends_its_connection_and_gives_its_seat_bac
     assert [(await opened[-1][0].hear())[0] for _ in range(2)] == [200, 400]
 
     async def free() -> bool:
-        return not sum(level.in_work for level in server._flow.status())
+        return not sum(level.in_work for level in server._flow.levels.values())
 
     await eventually(free, within_s=1)
     assert "half" not in await api.names(CONFIGMAPS, "default")
