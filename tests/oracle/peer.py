@@ -6,7 +6,9 @@ them. ``python -m tests.oracle.peer`` keeps one running until Ctrl-C and prints 
 
 from __future__ import annotations
 
+import base64
 import http.client
+import json
 import os
 import socket
 import ssl
@@ -14,11 +16,12 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import yaml
 from cryptography.hazmat.primitives import serialization
@@ -28,6 +31,7 @@ from roadbed.apiserver.certificates import Certificates
 
 HERE = Path(__file__).parent
 VERSION = "v1.35.4"  # of k8s.io/kubernetes in go.mod
+_COMPACT_KEY = base64.b64encode(b"compact_rev_key").decode()  # where API servers tell each other
 START_S = 90.0
 STOP_S = 15.0
 # What a control plane without pods needs from kube-controller-manager.
@@ -39,6 +43,7 @@ CONTROLLERS = (
     "resourcequota-controller",
     "validatingadmissionpolicy-status-controller",
 )
+PUBLISHER = "root-ca-certificate-publisher-controller"  # of the ConfigMap that every namespace has
 
 
 def programs() -> Path | None:
@@ -75,6 +80,7 @@ class Peer:
         *,
         is_durable: bool = False,
         has_controllers: bool = True,
+        controllers: Sequence[str] = CONTROLLERS,
         flags: Sequence[str] = (),
     ) -> None:
         found = programs()
@@ -86,7 +92,7 @@ class Peer:
         self.folder = folder
         self.port = _free_port()
         self._is_durable = is_durable
-        self._has_controllers = has_controllers
+        self._controllers = controllers if has_controllers else ()
         self._flags = flags
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
 
@@ -100,7 +106,7 @@ class Peer:
         try:
             self._start_etcd()
             self._start_apiserver()
-            if self._has_controllers:
+            if self._controllers:
                 self._start_controllers()
         except BaseException:
             self.__exit__(None, None, None)
@@ -118,6 +124,22 @@ class Peer:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+
+    def compact(self) -> None:
+        """Have etcd forget all revisions but the present, and tell the API server as another one would.
+
+        It stops to show older ones within ``compactorPollPeriod``, 15 seconds.
+        """
+        written = self._etcd_answer("/v3/kv/put", {"key": _COMPACT_KEY, "value": ""})
+        revision = written["header"]["revision"]
+        value = base64.b64encode(revision.encode()).decode()
+        self._etcd_answer("/v3/kv/put", {"key": _COMPACT_KEY, "value": value})
+        self._etcd_answer("/v3/kv/compaction", {"revision": revision, "physical": True})
+
+    def _etcd_answer(self, path: str, question: dict[str, object]) -> Any:
+        request = urllib.request.Request(f"{self._etcd}{path}", json.dumps(question).encode())
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return json.load(answer)
 
     def _write_files(self) -> None:
         certificates = Certificates.open_folder(self.folder, clock=lambda: datetime.now(UTC))
@@ -187,7 +209,8 @@ class Peer:
             "controllers",
             [
                 f"--kubeconfig={self.kubeconfig}",
-                f"--controllers={','.join(CONTROLLERS)}",
+                f"--controllers={','.join(self._controllers)}",
+                f"--root-ca-file={self.folder / 'ca.pem'}",
                 "--leader-elect=false",
                 "--use-service-account-credentials=false",
                 f"--secure-port={_free_port()}",

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from tests.oracle.peer import CONTROLLERS, PUBLISHER, Peer
 from tests.oracle.peer import HERE as ORACLE
-from tests.oracle.peer import Peer
 
 from .stories import CLIENTS, HERE, play, programs, read
 
@@ -52,7 +52,7 @@ def record(client: str, kubectl: Path) -> dict[str, list[dict[str, Any]]]:
     with tempfile.TemporaryDirectory(prefix="kubectl-table-") as name:
         folder = Path(name)
         (folder / "peer").mkdir()
-        with Peer(folder / "peer") as peer:
+        with Peer(folder / "peer", controllers=(*CONTROLLERS, PUBLISHER)) as peer:
             return {
                 story.name: play(story, kubectl, peer.kubeconfig, folder / story.name) for story in read()
             }
