@@ -280,17 +280,15 @@ async def test_admission_is_asked_about_tokens(plane: ControlPlane) -> None:
             }
         ]
     }
-    seen = (
-        "[request.kind.group, request.kind.kind, request.resource.resource, request.subResource, request.name, "
-        "request.namespace, object.metadata.name, object.spec.audiences[0], string(has(object.metadata.uid))]"
-    )
+    names = ("kind.group", "kind.kind", "resource.resource", "subResource", "name", "namespace")
+    parts = [f"request.{name}" for name in names]
+    parts += ["object.metadata.name", "object.spec.audiences[0]", "string(has(object.metadata.uid))"]
+    seen = " + ' ' + ".join(parts)
     await put(
         plane,
         "ValidatingAdmissionPolicy",
         matchConstraints=constraint,
-        validations=[
-            {"expression": "object.spec.expirationSeconds < 5000", "messageExpression": f"{seen}.join(' ')"}
-        ],
+        validations=[{"expression": "object.spec.expirationSeconds < 5000", "messageExpression": seen}],
     )
     await put(plane, "ValidatingAdmissionPolicyBinding", policyName="short", validationActions=["Deny"])
     await put(

@@ -37,13 +37,13 @@ class _Family:
     def __init__(self, name: str, help_: str, labels: Sequence[str] = ()) -> None:
         self.name = name
         self._help = help_.replace("\\", "\\\\").replace("\n", "\\n")
-        self._labels = tuple(labels)
+        self.labels = tuple(labels)
 
     def _head(self) -> list[str]:
         return [f"# HELP {self.name} {self._help}", f"# TYPE {self.name} {self.kind}"]
 
     def _sample(self, values: Labels, number: float, suffix: str = "", extra: str = "") -> str:
-        pairs = [f'{name}="{_escaped(value)}"' for name, value in zip(self._labels, values, strict=True)]
+        pairs = [f'{name}="{_escaped(value)}"' for name, value in zip(self.labels, values, strict=True)]
         if extra:
             pairs.append(extra)
         inner = f"{{{','.join(pairs)}}}" if pairs else ""

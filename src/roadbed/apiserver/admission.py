@@ -11,13 +11,17 @@ Source: k8s.io/apiserver/pkg/admission (chain, reinvocation) and pkg/kubeapiserv
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from time import perf_counter
 from typing import Protocol
 
 from roadbed.apimachinery.admission import AdmissionRequest, Admitter
 from roadbed.apimachinery.gvk import Resource
 from roadbed.apimachinery.request import Object
+
+from .metrics import Metrics
 
 
 @dataclass(slots=True)
@@ -107,19 +111,28 @@ class _Still:
 
 
 class Admission:
-    """Asks each that wants to see a resource."""
+    """Asks each that wants to see a resource, and counts how long it took."""
 
-    def __init__(self, admitters: Iterable[Admitter] = ()) -> None:
-        self._mutators: tuple[Mutator, ...] = ()
-        self._validators: tuple[Validator, ...] = ()
+    def __init__(self, admitters: Iterable[Admitter] = (), metrics: Metrics | None = None) -> None:
+        self._metrics = metrics or Metrics()
+        self._mutators: tuple[tuple[str, Mutator], ...] = ()
+        self._validators: tuple[tuple[str, Validator], ...] = ()
         self._admitters = list(admitters)
         self._by_resource: dict[str, tuple[Admitter, ...]] = {}
         self._kinds: Generations = _Still()
         self._generation = 0
         self._concerns: dict[int, tuple[bool, bool]] = {}
 
-    def chain(self, mutators: Sequence[Mutator], validators: Sequence[Validator], kinds: Generations) -> None:
-        """Set who mutates and who validates, in this order; ``kinds`` tells when other resources are served."""
+    def chain(
+        self,
+        mutators: Sequence[tuple[str, Mutator]],
+        validators: Sequence[tuple[str, Validator]],
+        kinds: Generations,
+    ) -> None:
+        """Set who mutates and who validates, in this order, each with its name in metrics.
+
+        ``kinds`` tells when other resources are served.
+        """
         self._kinds = kinds
         self.forget()
         self._mutators = tuple(mutators)
@@ -151,9 +164,9 @@ class Admission:
         found = self._concerns.get(id(resource))
         if found is None:
             mutates = bool(self._interested(resource.qualified)) or any(
-                m.sees(resource) for m in self._mutators
+                each.sees(resource) for _, each in self._mutators
             )
-            found = (mutates, any(each.sees(resource) for each in self._validators))
+            found = (mutates, any(each.sees(resource) for _, each in self._validators))
             self._concerns[id(resource)] = found
         return found
 
@@ -163,17 +176,23 @@ class Admission:
         Raises:
             ApiError: the write is refused.
         """
+        with self._timed("", "admit", request):
+            return await self._mutate(request)
+
+    async def _mutate(self, request: AdmissionRequest) -> Object | None:
         round_ = Reinvocation()
-        mutators = [each for each in self._mutators if each.sees(request.resource)]
-        for mutator in mutators:
-            request = _with(request, await mutator.mutate(request, round_))
-        if round_.wanted:
+        mutators = [(name, each) for name, each in self._mutators if each.sees(request.resource)]
+        while True:
+            for name, mutator in mutators:
+                with self._timed(name, "admit", request):
+                    request = _with(request, await mutator.mutate(request, round_))
+            if round_.is_second or not round_.wanted:
+                break
             round_.is_second = True
-            for mutator in mutators:
-                request = _with(request, await mutator.mutate(request, round_))
         for admitter in self._interested(request.resource.qualified):
             if request.operation in admitter.operations:
-                request = _with(request, await admitter.admit(request))
+                with self._timed(admitter.name, "admit", request):
+                    request = _with(request, await admitter.admit(request))
         return request.object
 
     async def validate(self, request: AdmissionRequest) -> list[Settlement]:
@@ -184,16 +203,29 @@ class Admission:
         """
         held: list[Settlement] = []
         try:
-            for validator in self._validators:
-                if validator.sees(request.resource):
-                    found = await validator.validate(request)
-                    if found is not None:
-                        held.append(found)
+            with self._timed("", "validate", request):
+                for name, validator in self._validators:
+                    if validator.sees(request.resource):
+                        with self._timed(name, "validate", request):
+                            found = await validator.validate(request)
+                        if found is not None:
+                            held.append(found)
         except BaseException:
             for each in held:
                 each.undone()
             raise
         return held
+
+    @contextmanager
+    def _timed(self, name: str, kind: str, request: AdmissionRequest) -> Iterator[None]:
+        """Count what the block takes, for one stage or, without a name, for all of a kind."""
+        began, is_rejected = perf_counter(), True
+        try:
+            yield
+            is_rejected = False
+        finally:
+            took_s = perf_counter() - began
+            self._metrics.admitted((name, kind, request.operation), took_s, is_rejected=is_rejected)
 
     def _interested(self, qualified: str) -> tuple[Admitter, ...]:
         found = self._by_resource.get(qualified)

@@ -63,17 +63,23 @@ def intercept(core: Core, caller: Caller, authorizer: Authorizer) -> Sequence[Ke
     limits = Limits(core.registry, core.hub)
     core.admission.chain(
         mutators=[
-            limits,
-            Defaults(core.registry),
-            MutatingPolicies(mutating, evaluation, cluster),
-            MutatingWebhooks(hooks("mutatingwebhookconfigurations"), reviewing, evaluation),
+            ("LimitRanger", limits),
+            ("Defaults", Defaults(core.registry)),
+            ("MutatingAdmissionPolicy", MutatingPolicies(mutating, evaluation, cluster)),
+            (
+                "MutatingAdmissionWebhook",
+                MutatingWebhooks(hooks("mutatingwebhookconfigurations"), reviewing, evaluation),
+            ),
         ],
         validators=[
-            limits,
-            CertificateChecks(authorizer),
-            ValidatingPolicies(validating, evaluation),
-            ValidatingWebhooks(hooks("validatingwebhookconfigurations"), reviewing, evaluation),
-            quotas,
+            ("LimitRanger", limits),
+            ("CertificateChecks", CertificateChecks(authorizer)),
+            ("ValidatingAdmissionPolicy", ValidatingPolicies(validating, evaluation)),
+            (
+                "ValidatingAdmissionWebhook",
+                ValidatingWebhooks(hooks("validatingwebhookconfigurations"), reviewing, evaluation),
+            ),
+            ("ResourceQuota", quotas),
         ],
         kinds=core.registry,
     )

@@ -83,7 +83,7 @@ class ApiServer:
             registry=self._registry,
             store=Store(storage, sealer, metrics),
             hub=self._hub,
-            admission=Admission(),
+            admission=Admission(metrics=metrics),
             authorizer=counted,
             clock=clock,
             choose=secrets.choice,
@@ -151,6 +151,7 @@ class ApiServer:
     def audit(self, auditor: Auditor) -> None:
         """Record requests from now on, those in process by transports that are taken from now on."""
         self._http.auditor = auditor
+        self._core.metrics.add(*auditor.instruments)
 
     def register_groups(self) -> None:
         """Keep an APIService for each group version that is served, from the start on."""

@@ -10,13 +10,14 @@ Source: k8s.io/apiserver/pkg/audit, k8s.io/apiserver/pkg/endpoints/filters/audit
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 import orjson
 
+from roadbed.apimachinery.instruments import Counter, Instrument, Labels, Read
 from roadbed.apimachinery.request import ApiRequest, Object, User
 from roadbed.apimachinery.timestamps import format_micro_time
 from roadbed.apiserver.ports import Attributes, Clock
@@ -143,7 +144,7 @@ class Record:
             annotations = {**self._annotations, **self._authorization()}
             if annotations:
                 event["annotations"] = annotations
-        self.auditor.log.write(orjson.dumps(event, option=orjson.OPT_APPEND_NEWLINE))
+        self.auditor.keep(event)
 
     def _reference(self) -> Object:
         """Name the object; what a create does not say in its address is in its body."""
@@ -169,22 +170,45 @@ class Record:
 
 @dataclass(slots=True)
 class Auditor:
-    """Begins records by a policy; their events go to the log."""
+    """Begins records by a policy; their events go to the log, and are counted."""
 
     policy: Policy
     log: AuditLog
     clock: Clock
     explain: Explain | None = None
+    _events: Counter = field(
+        default_factory=lambda: Counter("apiserver_audit_event_total", "Audit events handed to the log.")
+    )
+    _levels: Counter = field(
+        default_factory=lambda: Counter("apiserver_audit_level_total", "Requests by audit level.", ("level",))
+    )
+
+    @property
+    def instruments(self) -> Sequence[Instrument]:
+        """What it counts, under kube-apiserver's names; a lost event is an error of the log."""
+
+        def lost() -> Mapping[Labels, float]:
+            return {("log",): self.log.dropped} if self.log.dropped else {}
+
+        text = "Audit events that are missing from the log."
+        errors = Read("apiserver_audit_error_total", text, ("plugin",), lost, kind="counter")
+        return (self._events, self._levels, errors)
 
     def begin(self, heard: Heard) -> Record | None:
         """Give the record of a request, its first event written; None where nothing is kept."""
         decision = self.policy.decide(heard.user, heard.attributes)
+        self._levels.add((decision.level.wire,))
         if decision.level == Level.NONE:
             return None
         record = Record(self, decision, heard, format_micro_time(self.clock()))
         if heard.user is not None:
             record.receive()
         return record
+
+    def keep(self, event: Object) -> None:
+        """Write one event."""
+        self._events.add()
+        self.log.write(orjson.dumps(event, option=orjson.OPT_APPEND_NEWLINE))
 
 
 def annotate(name: str, value: str) -> None:

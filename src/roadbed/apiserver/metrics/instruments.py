@@ -10,7 +10,7 @@ Source: k8s.io/apiserver/pkg/endpoints/metrics, pkg/storage/etcd3/metrics, pkg/a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from time import perf_counter
 from typing import Final
 
@@ -82,9 +82,16 @@ class Metrics:
             ("name", "type", "operation", "rejected"),
             _ADMISSION,
         )
+        self._admission_steps = Histogram(
+            "apiserver_admission_step_admission_duration_seconds",
+            "Time of all who may change a write, or refuse it, where there is one.",
+            ("type", "operation", "rejected"),
+            _ADMISSION,
+        )
         self._instruments: list[Instrument] = [
             *(self._total, self._durations, self._sizes, self._inflight, self._longrunning),
             *(self._watch_events, self._deprecated, self._storage, self._admission),
+            self._admission_steps,
             *process.instruments(),
         ]
 
@@ -97,6 +104,11 @@ class Metrics:
     ) -> None:
         """Print a gauge with one label, asked for whenever somebody reads."""
         self.add(Read(name, help_, (label,), ask))
+
+    @property
+    def instruments(self) -> Sequence[Instrument]:
+        """Everything that is printed, in order."""
+        return self._instruments
 
     def text(self) -> bytes:
         """Give the document; its type is ``apimachinery.instruments.MEDIA_TYPE``."""
@@ -139,8 +151,15 @@ class Metrics:
         self._storage.observe(perf_counter() - began, (operation, group, resource))
 
     def admitted(self, labels: tuple[str, str, str], seconds: float, *, is_rejected: bool) -> None:
-        """Count one admitter (``labels``: name, ``admit`` or ``validate``, operation) on one write."""
-        self._admission.observe(seconds, (*labels, "true" if is_rejected else "false"))
+        """Count one admitter (``labels``: name, ``admit`` or ``validate``, operation) on one write.
+
+        Without a name: all of them together.
+        """
+        name, *rest = *labels, "true" if is_rejected else "false"
+        if name:
+            self._admission.observe(seconds, (name, *rest))
+        else:
+            self._admission_steps.observe(seconds, tuple(rest))
 
     def requests(self, **labels: str) -> float:
         """Give how many requests were answered that have these labels; for tests and benches."""
