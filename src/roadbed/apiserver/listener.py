@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -38,6 +39,7 @@ MAX_DISCARDED_BYTES = (
 )  # of a body that was refused: a client that writes on must still see why
 UNSENT_BYTES = 64 * 1024  # a stream waits when its client has more than this to take; TLS would hold 512 KiB
 FRAMING = 16  # bytes of chunk heads for one byte of body: more is not a body but an attack
+_HOST = re.compile(rb"[0-9A-Za-z!$%&'()*+,\-.:;=\[\]_~]*")  # as Go takes it
 _TOO_LARGE = f"Request head larger than {MAX_HEAD_BYTES} bytes."
 _FAULT = "Invalid HTTP request received."
 
@@ -162,6 +164,8 @@ class _Protocol(HttpToolsProtocol):
         self.headers.append((name, value))
         if name == b"host":
             self._hosts += 1
+            if not _HOST.fullmatch(value):
+                self._refuse("The Host header is malformed.")
         elif name == b"expect":
             self.expect_100_continue = value.lower() == b"100-continue"
         elif name == b"transfer-encoding":

@@ -37,6 +37,16 @@ def post(*headers: bytes, body: bytes = BODY) -> bytes:
     return b"\r\n".join(lines)
 
 
+def chunked(body: bytes) -> bytes:
+    return post(b"Transfer-Encoding: chunked", body=body)
+
+
+def line(content: bytes) -> bytes:
+    return content + b"\r\nHost: x\r\n\r\n"
+
+
+SIZE = b"%x" % len(BODY)
+END = b"0\r\n\r\n"
 REFUSED = {
     "a length and chunks": post(LENGTH, b"Transfer-Encoding: chunked", body=b"0\r\n\r\n" + SMUGGLED),
     "chunks and a length": post(
@@ -76,6 +86,60 @@ REFUSED = {
     "a method in small letters": b"get /version HTTP/1.1\r\nHost: x\r\n\r\n",
     "a head that is too large": get(*(b"X%d: y" % number for number in range(10_000))),
     "an address that is too long": get(path=b"/" + b"a" * 100_000),
+    "an empty length": post(b"Content-Length:"),
+    "a length of two numbers": post(b"Content-Length: 5 5"),
+    "a length with an underscore": post(b"Content-Length: 6_5"),
+    "a length with a point": post(b"Content-Length: 65.0"),
+    "a length in other digits": post("Content-Length: \u0666\u0665".encode()),
+    "an empty encoding": post(b"Transfer-Encoding:", body=END),
+    "a quoted encoding": post(b'Transfer-Encoding: "chunked"', body=END),
+    "an encoding with a comma": post(b"Transfer-Encoding: chunked,", body=END),
+    "an encoding with a parameter": post(b"Transfer-Encoding: chunked;a=b", body=END),
+    "an encoding and a NUL": post(b"Transfer-Encoding: chunked\0", body=END),
+    "an encoding on the next line": post(b"Transfer-Encoding:\r\n chunked", body=END),
+    "an encoding behind a LF": post(b"X: y\nTransfer-Encoding: chunked", body=END),
+    "a tab before the colon": post(b"Transfer-Encoding\t: chunked", body=END),
+    "no encoding at all, by name": post(b"Transfer-Encoding: identity", LENGTH),
+    "a chunk with 0x": chunked(b"0x" + CHUNK + END),
+    "a chunk with a sign": chunked(b"+" + CHUNK + END),
+    "a negative chunk": chunked(b"-" + CHUNK + END),
+    "a blank before a chunk": chunked(b" " + CHUNK + END),
+    "a blank behind a chunk's size": chunked(CHUNK.replace(b"\r\n", b" \r\n", 1) + END),
+    "a line before the first chunk": chunked(b"\r\n" + CHUNK + END),
+    "a LF in a chunk's extension": chunked(SIZE + b";a\nb\r\n" + BODY + b"\r\n" + END),
+    "a CR in a chunk's extension": chunked(SIZE + b";a\rb\r\n" + BODY + b"\r\n" + END),
+    "a NUL in a chunk's extension": chunked(SIZE + b";a=\0\r\n" + BODY + b"\r\n" + END),
+    "an extension whose quote has no end": chunked(SIZE + b';a="\r\n' + BODY + b"\r\n" + END),
+    "a chunk longer than its size": chunked(SIZE + b"\r\n" + BODY + b"XX\r\n" + END),
+    "a chunk without an end": chunked(SIZE + b"\r\n" + BODY + END),
+    "a chunk that ends with LF": chunked(SIZE + b"\r\n" + BODY + b"\n" + END),
+    "a chunk that ends with two CR": chunked(SIZE + b"\r\n" + BODY + b"\r\r" + END),
+    "a last chunk that ends with LF": chunked(CHUNK + b"0\n\n"),
+    "a last chunk that ends with half a line": chunked(CHUNK + b"0\r\n\rX"),
+    "a trailer that ends with LF": chunked(CHUNK + b"0\r\nA: b\n\r\n"),
+    "a folded trailer": chunked(CHUNK + b"0\r\nA: b\r\n c\r\n\r\n"),
+    "a length as a trailer": chunked(CHUNK + b"0\r\nContent-Length: 5\r\n\r\n"),
+    "an encoding as a trailer": chunked(CHUNK + b"0\r\nTransfer-Encoding: chunked\r\n\r\n"),
+    "a tab in the first line": line(b"GET\t/version HTTP/1.1"),
+    "a blank behind the first line": line(b"GET /version HTTP/1.1 "),
+    "no version": line(b"GET /version"),
+    "no address": line(b"GET HTTP/1.1"),
+    "HTTP/1.10": get(version=b"1.10"),
+    "a version in small letters": line(b"GET /version http/1.1"),
+    "a relative address": get(path=b"version"),
+    "a control character in the address": get(path=b"/ver\x01sion"),
+    "a method without end": line(b"A" * 100_000 + b" / HTTP/1.1"),
+    "a blank before the first line": b" " + get(),
+    "a blank before the first header": get(host=b" Host: x"),
+    "a header without a name": get(b": a"),
+    "a header without a colon": get(b"X"),
+    "a blank in a name": get(b"X Y: a"),
+    "brackets in a name": get(b"X(Y): a"),
+    "a control character in a header": get(b"Audit-Id: a\x01b"),
+    "DEL in a header": get(b"User-Agent: a\x7f"),
+    "a blank in the host": get(host=b"Host: a b"),
+    "a path in the host": get(host=b"Host: a/b"),
+    "lines that end with CR": get().replace(b"\r\n", b"\r"),
     "TLS": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\0" * 50,
 }
 
@@ -99,6 +163,16 @@ ANSWERED = {
     "a method of WebDAV": (b"PROPFIND /version HTTP/1.1\r\nHost: x\r\n\r\n", 405),
     "bytes in headers": (get(b"User-Agent: \xf0\x9f\x92\xa9", b"X: \xff\xfe"), 200),
     "bytes in the user agent of a write": (post(LENGTH, b"User-Agent: \xf0\x9f\x92\xa9"), 201),
+    "a length with zeros first": (post(b"Content-Length: 00%d" % len(BODY)), 201),
+    "an encoding in capitals": (post(b"Transfer-Encoding: CHUNKED", body=CHUNK + END), 201),
+    "a quoted extension": (chunked(SIZE + b';a="b;c"\r\n' + BODY + b"\r\n" + END), 201),
+    "a header that only looks like an encoding": (post(b"Transfer_Encoding: chunked", LENGTH), 201),
+    "a compressed body that is none": (post(LENGTH, b"Content-Encoding: gzip"), 201),
+    "two types of one body": (post(LENGTH, b"Content-Type: text/plain"), 415),
+    "two names for the log": (get(b"Audit-Id: a", b"Audit-Id: b"), 200),
+    "bytes in the name for the log": (get(b"Audit-Id: \xff\t"), 200),
+    "no name of the host": (get(host=b"Host:"), 200),
+    "an address as the host": (get(host=b"Host: [::1]:6443"), 200),
     "odd escapes in the address": (get(path=b"/api/v1/namespaces/%ff%00%zz"), 404),
     "empty lines first": (b"\r\n\r\n" + get(), 200),
     "two thousand headers": (get(*(b"X%d: y" % number for number in range(2_000))), 200),
@@ -117,6 +191,18 @@ async def test_an_odd_but_clear_request_is_answered_and_so_is_the_next(wires: An
 
 async def test_an_upgrade_is_answered_as_if_nobody_had_asked_and_the_connection_ends(wire: Any) -> None:
     assert await wire.codes(get(b"Connection: Upgrade", b"Upgrade: websocket")) == [200]
+
+
+async def test_nothing_is_done_after_the_last_request_of_a_connection(wires: Any, api: Any) -> None:
+    await api.create(CONFIGMAPS, {"metadata": {"name": "kept", "namespace": "default"}})
+    for last in (
+        get(b"Connection: close"),
+        get(b"Connection: x, CLOSE"),
+        get(version=b"1.0"),
+        get(b"Connection: keep-alive", version=b"1.0"),
+    ):
+        assert await (await wires()).codes(last + SMUGGLED) == [200]
+    assert (await api.get(CONFIGMAPS, "kept", "default"))["kind"] == "ConfigMap"
 
 
 async def test_pipelined_requests_are_answered_in_order(wire: Any) -> None:
