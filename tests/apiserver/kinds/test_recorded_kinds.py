@@ -19,15 +19,9 @@ from roadbed.apiserver import ApiServer
 
 pytestmark = pytest.mark.acceptance
 
-_PROTECTION = "no controller here would ever remove the protection finalizer, so it is not added"
 _CONTROLLERS = "a controller of the real server has written the status meanwhile"
 ACCEPTED = {
     "patch v1 Service web": "a dropped field stays owned in the real server until the next write",
-    "create v1 PersistentVolume disk": _PROTECTION,
-    "create v1 PersistentVolume share": _PROTECTION,
-    "create v1 PersistentVolumeClaim data": _PROTECTION,
-    "create v1 PersistentVolumeClaim shared": _PROTECTION,
-    "create storage.k8s.io/v1 VolumeAttributesClass gold": _PROTECTION,
     "table /apis/flowcontrol.apiserver.k8s.io/v1/flowschemas": _CONTROLLERS,
     "table /apis/apiregistration.k8s.io/v1/apiservices": _CONTROLLERS,
     "create apps/v1 DaemonSet agent": "the deprecated annotation is the server's, not the writer's",

@@ -1,9 +1,9 @@
-"""Priority, DefaultTolerationSeconds, DefaultStorageClass and DefaultIngressClass: what objects get that say nothing.
+"""Priority, DefaultTolerationSeconds, Default{Storage,Ingress}Class, StorageObjectInUseProtection: what objects lack.
 
 One mutator, asked before policies and webhooks, in Kubernetes' order. PriorityClasses are held to one default among
 them here too, as the same plug-in does.
 
-Source: k8s.io/kubernetes/plugin/pkg/admission/{priority,defaulttolerationseconds,storage/storageclass,network}.
+Source: k8s.io/kubernetes/plugin/pkg/admission/{priority,defaulttolerationseconds,storage,network}.
 """
 
 from __future__ import annotations
@@ -26,7 +26,13 @@ _STORAGE_DEFAULT_BETA = "storageclass.beta.kubernetes.io/is-default-class"
 _INGRESS_DEFAULT = "ingressclass.kubernetes.io/is-default-class"
 _CLAIM_CLASS = "volume.beta.kubernetes.io/storage-class"
 _INGRESS_CLASS = "kubernetes.io/ingress.class"
-_GROUPS = ("", "networking.k8s.io", "scheduling.k8s.io")
+_GROUPS = ("", "networking.k8s.io", "scheduling.k8s.io", "storage.k8s.io")
+# Finalizers that the core engine takes away again when nothing uses a deleted object.
+_PROTECTION = {
+    "persistentvolumes": "kubernetes.io/pv-protection",
+    "persistentvolumeclaims": "kubernetes.io/pvc-protection",
+    "volumeattributesclasses": "kubernetes.io/vac-protection",
+}
 _TAINTS = ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable")
 
 
@@ -38,6 +44,8 @@ class Defaults:
         self._fill: dict[str, Callable[[AdmissionRequest, Object], None]] = {
             "pods": self._pod,
             "persistentvolumeclaims": self._claim,
+            "persistentvolumes": _protect,
+            "volumeattributesclasses": _protect,
             "ingresses": self._ingress,
             "priorityclasses": self._priority_class,
         }
@@ -114,6 +122,7 @@ class Defaults:
                 )
 
     def _claim(self, request: AdmissionRequest, claim: Object) -> None:
+        _protect(request, claim)
         if request.operation != "CREATE" or _CLAIM_CLASS in (claim["metadata"].get("annotations") or {}):
             return
         spec = claim["spec"] = claim.get("spec") or {}
@@ -147,6 +156,14 @@ class Defaults:
     def _all(self, group: str, plural: str) -> Iterator[Object]:
         for entry in self._registry.get(group, "v1", plural).cache.entries():
             yield orjson.loads(entry.value)
+
+
+def _protect(request: AdmissionRequest, obj: Object) -> None:
+    """Let a new object go only when nothing uses it."""
+    finalizer = _PROTECTION[request.resource.plural]
+    found = obj["metadata"].get("finalizers") or []
+    if request.operation == "CREATE" and finalizer not in found:
+        obj["metadata"]["finalizers"] = [*found, finalizer]
 
 
 def _tolerate(spec: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""Registers the core loops: garbage collection, namespace deletion, what every namespace has, roles."""
+"""Registers the core loops: garbage collection, namespace deletion, what every namespace has, roles, volumes in use."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from roadbed.controller import Controller
 from roadbed.plugins import EngineContext, hookimpl
 
+from . import protection
 from .accounts import NamespaceFurnisher
 from .aggregation import USER, RoleAggregator
 from .garbagecollector import GarbageCollector
@@ -26,4 +27,5 @@ def roadbed_controllers(context: EngineContext) -> Sequence[Controller]:
     )
     furnisher = NamespaceFurnisher(context.client, context.manager, context.settings.get("root-ca", ""))
     aggregator = RoleAggregator(context.connect(USER), context.manager)
-    return [collecting, deleting, served.controller(), furnisher.controller(), aggregator.controller()]
+    own = [collecting, deleting, served.controller(), furnisher.controller(), aggregator.controller()]
+    return [*own, *protection.controllers(context.client, context.manager)]
