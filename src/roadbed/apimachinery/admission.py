@@ -23,7 +23,7 @@ class AdmissionRequest:
     ``dry_run`` asks for no side effect at all. ``options`` are the request's CreateOptions, UpdateOptions,
     PatchOptions or DeleteOptions. What is put into ``warnings`` goes back with the answer, what is put into
     ``annotations`` into the audit log. ``kind`` is set where objects are of another kind than the resource's own (the
-    TokenRequest of ``serviceaccounts/token``).
+    TokenRequest of ``serviceaccounts/token``, the Scale of a scale subresource).
     """
 
     operation: Operation

@@ -210,7 +210,27 @@ class Cluster:
             self._equivalents[resource] = found
         return found
 
-    def convert(self, obj: Object | None, resource: Resource, wanted: Resource) -> Object | None:
+    async def shown(self, request: AdmissionRequest, obj: Object | None, wanted: Resource) -> Object | None:
+        """Give an object of a write as an equivalent resource shows it.
+
+        Raises:
+            ApiError: the conversion webhook of its kind did not answer, or not as it must.
+        """
+        return obj if request.kind is not None else await self.convert(obj, request.resource, wanted)
+
+    async def taken_back(self, request: AdmissionRequest, obj: Object, seen: Resource) -> Object:
+        """Give what ``shown`` gave, changed or not, as an object of the write again.
+
+        Raises:
+            ApiError: as ``shown``.
+        """
+        if request.kind is not None:
+            return obj
+        found = await self.convert(obj, seen, request.resource)
+        assert found is not None  # noqa: S101 - only None becomes None
+        return found
+
+    async def convert(self, obj: Object | None, resource: Resource, wanted: Resource) -> Object | None:
         """Give an object of one resource as an equivalent one shows it; the same where they are the same."""
         if obj is None or resource == wanted:
             return obj
@@ -219,6 +239,9 @@ class Cluster:
             raise NotFoundError(
                 "the server could not find the requested resource", group=wanted.group, kind=wanted.plural
             )
+        if source.converter is not None:
+            (converted,) = await source.converter.convert([obj], wanted.api_version)
+            return converted
         stored = source.to_storage(obj, orjson.dumps(source.ordered(obj)))
         found: Object = orjson.loads(target.from_storage(target.home, stored, False))
         return found

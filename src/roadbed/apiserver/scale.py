@@ -35,7 +35,7 @@ def _number(*names: str) -> Cell:
 
 
 COLUMNS = (
-    NAME,
+    replace(NAME, format=""),
     Column("Desired", _number("spec", "replicas"), type="integer"),
     Column("Available", _number("status", "replicas"), type="integer"),
     AGE,
@@ -108,7 +108,6 @@ def written(call: Call, live: Object, build: Callable[[Object], Object]) -> Obje
         ConflictError: the scale was meant for an object with another uid.
         InvalidError: fewer replicas than none.
     """
-    where = paths(call)
     old = view(call, live)
     entries = live["metadata"].get("managedFields")
     try:
@@ -121,12 +120,7 @@ def written(call: Call, live: Object, build: Callable[[Object], Object]) -> Obje
         raise BadRequestError(f"failed to decode managed fields: {error}") from error
     replicas = (scale.get("spec") or {}).get("replicas") or 0
     _judge(call, scale, replicas)
-    new: Object = orjson.loads(orjson.dumps(live))
-    place = new
-    *parents, last = where.spec_path
-    for name in parents:
-        place = place.setdefault(name, {})
-    place[last] = replicas
+    new = _with_replicas(call, live, replicas)
     sent, meta = scale["metadata"], new["metadata"]
     if managed:
         meta["managedFields"] = managed
@@ -136,6 +130,23 @@ def written(call: Call, live: Object, build: Callable[[Object], Object]) -> Obje
     if sent.get("uid") and call.request.verb == "patch" and sent["uid"] != meta["uid"]:
         _refuse_uid(call, sent["uid"], meta["uid"])
     meta["uid"] = sent.get("uid") or meta["uid"]
+    return new
+
+
+def rescaled(call: Call, obj: Object, scale: Object) -> Object:
+    """Give an object with the replicas of a Scale that admission changed."""
+    replicas = (scale.get("spec") or {}).get("replicas") or 0
+    _judge(call, scale, replicas)
+    return _with_replicas(call, obj, replicas)
+
+
+def _with_replicas(call: Call, obj: Object, replicas: int) -> Object:
+    new: Object = orjson.loads(orjson.dumps(obj))
+    place = new
+    *parents, last = paths(call).spec_path
+    for name in parents:
+        place = place.setdefault(name, {})
+    place[last] = replicas
     return new
 
 

@@ -21,6 +21,7 @@ from roadbed.apimachinery.gvk import GVK
 from roadbed.apimachinery.names import generate_name
 from roadbed.apimachinery.request import Answer, Object
 
+from . import scale
 from .context import Call, Core
 from .decoding import copied, tidy, validate
 
@@ -71,7 +72,10 @@ async def mutate(
     """Ask who may change a write; gives the object to go on with, the same one if nobody did."""
     if not core.admission.mutates(call.served.resource):
         return obj
-    admitted = await core.admission.mutate(_asked(call, operation, obj, old))
+    asked = _asked(call, operation, obj, old)
+    admitted = await core.admission.mutate(asked)
+    if asked.kind is not None and obj is not None and admitted is not None:
+        return obj if admitted is asked.object else scale.rescaled(call, obj, admitted)
     if admitted is not None and admitted is not obj:
         tidy(call, admitted)
     return admitted
@@ -98,6 +102,9 @@ async def judged(
 
 def _asked(call: Call, operation: Operation, obj: Object | None, old: Object | None) -> AdmissionRequest:
     named = obj or old or {}
+    is_scale = call.request.subresource == "scale"
+    if is_scale:
+        obj, old = (None if each is None else scale.view(call, each) for each in (obj, old))
     return AdmissionRequest(
         operation=operation,
         resource=call.served.resource,
@@ -107,6 +114,7 @@ def _asked(call: Call, operation: Operation, obj: Object | None, old: Object | N
         object=obj,
         old=old,
         subresource=call.request.subresource,
+        kind=scale.SCALES.gvk if is_scale else None,
         dry_run=call.is_dry_run,
         options=_options(call, operation),
         warnings=call.warnings,

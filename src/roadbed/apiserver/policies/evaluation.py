@@ -42,15 +42,19 @@ class Evaluation:
         self._cluster = cluster
         self._authorizer = authorizer
 
-    def seen_as(self, request: AdmissionRequest, resource: Resource) -> Scope:
-        """Give a write as expressions see it, its objects in the version of ``resource``."""
-        convert = self._cluster.convert
+    async def seen_as(self, request: AdmissionRequest, resource: Resource) -> Scope:
+        """Give a write as expressions see it, its objects in the version of ``resource``.
+
+        Raises:
+            ApiError: they can't be brought into that version.
+        """
+        shown = self._cluster.shown
         is_namespace = request.resource.qualified == "namespaces"
         namespace = "" if is_namespace else request.namespace
         own = request.resource
         values = {
-            "object": convert(request.object, own, resource),
-            "oldObject": convert(request.old, own, resource),
+            "object": await shown(request, request.object, resource),
+            "oldObject": await shown(request, request.old, resource),
             "request": request_value(request, resource),
             "namespaceObject": _shown(self._cluster.namespace(namespace)) if namespace else None,
             "authorizer": checks.check(),

@@ -85,7 +85,7 @@ class MutatingPolicies:
                 key = _key(use, params)
                 if round_.is_second and key not in invoked.again:
                     continue
-                changed = self._apply(use, params, current, faults)
+                changed = await self._apply(use, params, current, faults)
                 if changed is not None:
                     current = replace(current, object=changed)
                     invoked.require_all()
@@ -98,13 +98,14 @@ class MutatingPolicies:
         invoked.output = current.object
         return None if current is request else current.object
 
-    def _apply(
+    async def _apply(
         self, use: Use[Body], params: Object | None, request: AdmissionRequest, faults: list[str]
     ) -> Object | None:
         """Give the object as one policy leaves it, or None if it leaves it as it was."""
         policy, body = use.policy, use.policy.body
         assert not isinstance(body, str)  # noqa: S101 - a use of such a policy has a fault
-        scope = self._evaluation.seen_as(request, use.resource).having(policy.variables, params)
+        seen = await self._evaluation.seen_as(request, use.resource)
+        scope = seen.having(policy.variables, params)
         holds, trouble = policy.conditions.hold(scope)
         if trouble and policy.fails_closed:
             faults.append(_blamed(use, trouble))
@@ -121,7 +122,7 @@ class MutatingPolicies:
             scope = scope.replacing(changed)
         if scope.object == before:
             return None
-        return self._cluster.convert(scope.object, use.resource, request.resource)
+        return await self._cluster.taken_back(request, scope.object, use.resource)
 
     def _mutated(self, mutation: Mutation, scope: Scope, resource: Resource, kind: GVK | None) -> Object:
         try:

@@ -89,7 +89,7 @@ class ValidatingPolicies:
                 if use.policy.fails_closed:
                     outcome.denials.append((use.policy, use.binding, use.fault, ""))
                 continue
-            scope = self._evaluation.seen_as(request, use.resource)
+            scope = await self._evaluation.seen_as(request, use.resource)
             for params in use.params:
                 self._judge(use, scope.having(use.policy.variables, params), request, outcome)
         for key, values in outcome.annotations.items():

@@ -75,18 +75,21 @@ class Hooks:
         """Give every webhook in order."""
         return self._snapshot.value
 
-    def invocation(self, hook: Hook, request: AdmissionRequest, evaluation: Evaluation) -> Invocation | None:
+    async def invocation(
+        self, hook: Hook, request: AdmissionRequest, evaluation: Evaluation
+    ) -> Invocation | None:
         """Say whether, and how, a webhook is to be called for a write.
 
         Raises:
             ForbiddenError: its conditions can't be evaluated and it fails closed.
+            ApiError: the write can't be shown as what it wants to see.
         """
         resource = hook.criteria.match(request, self.cluster)
         if resource is None:
             return None
         if hook.conditions.is_empty:
             return Invocation(hook, resource)
-        verdict, trouble = hook.conditions.hold(evaluation.seen_as(request, resource))
+        verdict, trouble = hook.conditions.hold(await evaluation.seen_as(request, resource))
         if trouble and hook.fails_closed:
             raise refusal(request, trouble)
         return Invocation(hook, resource) if verdict else None

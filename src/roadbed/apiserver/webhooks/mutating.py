@@ -60,7 +60,7 @@ class MutatingWebhooks:
             if round_.is_second and hook.key not in invoked.again:
                 continue
             current = request if obj is request.object else replace(request, object=obj)
-            invocation = self._hooks.invocation(hook, current, self._evaluation)
+            invocation = await self._hooks.invocation(hook, current, self._evaluation)
             if invocation is None:
                 continue
             changed = await self._ask(invocation, current, f"round_{int(round_.is_second)}_index_{index}")
@@ -79,7 +79,7 @@ class MutatingWebhooks:
         try:
             verdict = await self._reviewing.ask(invocation, request, mutating=True)
             if verdict.patch:
-                changed = self._patched(invocation, request, verdict.patch)
+                changed = await self._patched(invocation, request, verdict.patch)
                 _annotate(request, PATCH + mark, hook, patch=verdict.patch, patchType="JSONPatch")
         except CallFailedError as error:
             if hook.fails_closed:
@@ -91,13 +91,15 @@ class MutatingWebhooks:
         _annotate(request, MUTATION + mark, hook, mutated=changed is not None)
         return changed
 
-    def _patched(self, invocation: Invocation, request: AdmissionRequest, patch: list[Any]) -> Object | None:
+    async def _patched(
+        self, invocation: Invocation, request: AdmissionRequest, patch: list[Any]
+    ) -> Object | None:
         hook = invocation.hook
         if request.object is None:
             text = f"admission webhook {go_quote(hook.name)} attempted to modify the object, which is not supported for this operation"
             raise ApiError(f"Internal error occurred: {text}")
-        convert = self._hooks.cluster.convert
-        seen = convert(request.object, request.resource, invocation.resource)
+        cluster = self._hooks.cluster
+        seen = await cluster.shown(request, request.object, invocation.resource)
         try:
             patched = json_patch(orjson.loads(orjson.dumps(seen)), patch)
         except ApiError as error:
@@ -108,7 +110,7 @@ class MutatingWebhooks:
             )
         if patched == seen:
             return None
-        return convert(patched, invocation.resource, request.resource)
+        return await cluster.taken_back(request, patched, invocation.resource)
 
 
 def _annotate(request: AdmissionRequest, key: str, hook: Hook, **members: Any) -> None:

@@ -19,6 +19,7 @@ import orjson
 from roadbed.apimachinery.admission import AdmissionRequest
 from roadbed.apimachinery.causes import go_quote
 from roadbed.apimachinery.errors import ApiError, BadRequestError, Cause
+from roadbed.apimachinery.gvk import GVK, Resource
 from roadbed.apimachinery.request import Object, User
 from roadbed.apiserver.matching import Cluster, namespace_of
 
@@ -69,7 +70,7 @@ class Reviewing:
         if isinstance(hook.target, str):
             raise CallFailedError(f"could not get REST client: {hook.target}")
         uid = str(uuid.uuid4())
-        question = self._question(uid, version, invocation, request)
+        question = await self._question(uid, version, invocation, request)
         try:
             answer = await self._caller.ask(hook.target, question, timeout_s=hook.timeout_s)
         except WebhookCallError as error:
@@ -85,9 +86,11 @@ class Reviewing:
             raise denial(hook.name, response.get("status"))
         return Verdict(patch)
 
-    def _question(self, uid: str, version: str, invocation: Invocation, request: AdmissionRequest) -> Object:
+    async def _question(
+        self, uid: str, version: str, invocation: Invocation, request: AdmissionRequest
+    ) -> Object:
         own, seen = request.resource, invocation.resource
-        convert = self._cluster.convert
+        shown = self._cluster.shown
         asked = {
             "uid": uid,
             "kind": _kind(request.kind or seen),
@@ -100,8 +103,8 @@ class Reviewing:
             "namespace": namespace_of(request),
             "operation": request.operation,
             "userInfo": user_info(request.user),
-            "object": convert(request.object, own, seen),
-            "oldObject": convert(request.old, own, seen),
+            "object": await shown(request, request.object, seen),
+            "oldObject": await shown(request, request.old, seen),
             "dryRun": request.dry_run,
             "options": dict(request.options),
         }
@@ -141,8 +144,8 @@ def user_info(user: User) -> dict[str, Any]:
     return info
 
 
-def _kind(resource: Any) -> dict[str, str]:
-    return {"group": resource.group, "version": resource.version, "kind": resource.kind}
+def _kind(of: Resource | GVK) -> dict[str, str]:
+    return {"group": of.group, "version": of.version, "kind": of.kind}
 
 
 def _resource(resource: Any) -> dict[str, str]:

@@ -45,7 +45,7 @@ class ValidatingWebhooks:
         wanted = [
             found
             for hook in self._hooks.all()
-            if (found := self._hooks.invocation(hook, request, self._evaluation)) is not None
+            if (found := await self._hooks.invocation(hook, request, self._evaluation)) is not None
         ]
         asking = (self._ask(index, each, request) for index, each in enumerate(wanted))
         refusals = await asyncio.gather(*asking)
