@@ -150,7 +150,12 @@ def tidy(call: Call, obj: Object) -> None:
     if strictness not in _STRICTNESS:
         supported = '"Ignore", "Strict", "Warn"'
         raise BadRequestError(f'invalid fieldValidation "{strictness}": supported values: {supported}')
-    dropped = served.schema.prune(obj)
+    try:
+        dropped = served.schema.prune(obj)
+    except BadRequestError as error:
+        kind, version = served.resource.kind, served.resource.version
+        text = f'{kind} in version "{version}" cannot be handled as a {kind}: {error.message}'
+        raise BadRequestError(text, causes=error.causes) from error
     if dropped and strictness != "Ignore":
         texts = [f'unknown field "{path}"' for path in dropped]
         if strictness == "Strict":

@@ -79,7 +79,9 @@ class Discovery:
                 "kind": "APIResourceList",
                 "apiVersion": "v1",
                 "groupVersion": api_version,
-                "resources": [entry for resource in found for entry in _legacy(resource)],
+                "resources": [
+                    entry for resource in found for entry in _legacy(resource, self._stored_in(resource))
+                ],
             },
         )
 
@@ -90,6 +92,13 @@ class Discovery:
             root = f"/apis/{group}" if group else "/api"
             found += [*([root] if group else ()), *(f"{root}/{version}" for version in versions)]
         return found
+
+    def _stored_in(self, resource: Resource) -> str:
+        """Give the version in which a definition stores what it serves in several; built-in kinds tell their own."""
+        served = self._registry.find(resource.group, resource.version, resource.plural)
+        if served is None or not served.is_custom:
+            return f"{resource.group}/{resource.version}"
+        return served.storage_version
 
     def _all(self) -> Iterable[Resource]:
         # Reviews among the kinds of their group, by name, as Kubernetes lists them.
@@ -171,7 +180,7 @@ def _kind(gvk: GVK) -> dict[str, str]:
     return {"group": gvk.group, "version": gvk.version, "kind": gvk.kind}
 
 
-def _legacy(resource: Resource) -> list[dict[str, Any]]:
+def _legacy(resource: Resource, stored_in: str) -> list[dict[str, Any]]:
     entry: dict[str, Any] = {
         "name": resource.plural,
         "singularName": resource.singular,
@@ -184,8 +193,7 @@ def _legacy(resource: Resource) -> list[dict[str, Any]]:
     if resource.categories:
         entry["categories"] = list(resource.categories)
     if "list" in resource.verbs:  # it is stored
-        stored = f"{resource.group}/{resource.version}/{resource.kind}"
-        digest = hashlib.sha256(stored.encode()).digest()[:8]
+        digest = hashlib.sha256(f"{stored_in}/{resource.kind}".encode()).digest()[:8]
         entry["storageVersionHash"] = base64.b64encode(digest).decode()
     entries = [entry]
     for name in resource.subresources:

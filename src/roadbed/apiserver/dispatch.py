@@ -115,9 +115,10 @@ class Dispatcher:
         if request.subresource and request.subresource not in resource.subresources:
             raise call.not_found() if served.is_custom else routes.not_found(request.group)
         if not self._has_verb(served, request):
-            raise _no_verb()
+            raise _unsupported(served, request) if served.is_custom else _no_verb()
         if request.verb in ("create", "deletecollection") and resource.namespaced and not request.namespace:
-            raise _no_verb()  # never a whole cluster in one request
+            # never a whole cluster in one request
+            raise routes.not_found(request.group) if served.is_custom else _no_verb()
         needs_name = bool(request.subresource) or request.verb in ("get", "update", "patch", "delete")
         if needs_name and not request.name:
             raise _no_verb()
@@ -174,6 +175,16 @@ def _nothing_runs(request: ApiRequest) -> ApiError:
 
 def _attributes(request: ApiRequest) -> Attributes:
     return Attributes("create", group=request.group, resource=request.plural, namespace=request.namespace)
+
+
+def _unsupported(served: Served, request: ApiRequest) -> ApiError:
+    """Refuse a verb on a part of a custom resource."""
+    resource = served.resource
+    return MethodNotAllowedError(
+        f'{request.verb} is not supported on resources of kind "{resource.qualified}"',
+        group=resource.group,
+        kind=resource.plural,
+    )
 
 
 def _no_verb() -> ApiError:

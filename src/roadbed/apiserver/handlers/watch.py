@@ -44,7 +44,8 @@ class Watch:
         wanted = listing.selection(call)
         # Where a webhook converts, what is stored says nothing of what is selected.
         is_converted = call.served.converter is not None
-        self._selects, self._selects_shown = (None, wanted) if is_converted else (wanted, None)
+        self._selects = None if is_converted else wanted
+        self._selects_shown = wanted if is_converted else None
         revision = options.get("resourceVersion", "")
         self._after = listing.parse_revision(revision) if revision else 0
         listing.refuse_future(core, self._after)
