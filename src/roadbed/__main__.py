@@ -35,6 +35,7 @@ def _platform(options: UpOptions) -> Platform:
             demo=options.demo,
             in_memory=options.in_memory,
             event_ttl=options.event_ttl_s,
+            webhook_service=options.webhook_services,
             audit_policy_file=options.audit.policy_file,
             audit_log_path=options.audit.log_path,
             audit_log_maxsize=options.audit.log_maxsize,

@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from roadbed.apimachinery.request import User
-from roadbed.apiserver import Access, ApiServer, KeyFileError, Listener, audit, givenfiles
+from roadbed.apiserver import Access, ApiServer, KeyFileError, Listener, audit, givenfiles, webhooks
 from roadbed.apiserver.serviceaccounts import Keys
 from roadbed.interfaces.cli import PlatformError
 from roadbed.interfaces.cli.server import ServerOptions
@@ -81,6 +81,7 @@ class Server:
             authorizer=access.authorizer,
             sealer=access.sealer,
             clock=_now,
+            webhooks=webhooks.Caller(options.webhook_services),
         )
         if options.service_account_issuer:
             access.accounts.issuer = options.service_account_issuer

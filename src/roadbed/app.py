@@ -22,7 +22,7 @@ from starlette.types import Receive, Scope, Send
 from roadbed import __version__
 from roadbed.apimachinery.request import User
 from roadbed.apis import load_crds
-from roadbed.apiserver import ADMINS, Access, ApiServer, KeyFileError, Listener, audit, read_or_make
+from roadbed.apiserver import ADMINS, Access, ApiServer, KeyFileError, Listener, audit, read_or_make, webhooks
 from roadbed.apiserver.serviceaccounts import LegacyTokens
 from roadbed.client import Client, Login, write_kubeconfig
 from roadbed.controller import Manager, Recorder, SystemClock
@@ -156,6 +156,7 @@ class Platform:
             sealer=access.sealer,
             crds=load_crds(),
             clock=self._clock.now,
+            webhooks=webhooks.Caller(self._settings.webhook_service),
         )
         server.event_life_s = self._settings.event_ttl
         access.join(server)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ipaddress
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 
@@ -14,7 +15,8 @@ class Settings:
     ``data_dir`` holds the store, keys and the kubeconfig; with ``in_memory`` only the kubeconfig is written
     there and everything else is gone when the process ends. Port 0 takes a free one. ``demo`` brings the
     reference platform, its demonstration organisation and the sandbox cloud. Events go ``event_ttl`` seconds after they were
-    last written, 0 keeps them. Requests are audited where a policy and
+    last written, 0 keeps them. ``webhook_service`` has the ``host:port`` of Services (``namespace/name``, or with
+    ``:port``) that webhooks are named by. Requests are audited where a policy and
     a path are named; a full log has ``maxsize`` megabytes, ``maxbackup`` of them stay for ``maxage`` days, 0 is no bound.
     """
 
@@ -25,6 +27,7 @@ class Settings:
     demo: bool = False
     in_memory: bool = False
     event_ttl: float = 3_600.0
+    webhook_service: Mapping[str, str] = field(default_factory=dict)
     audit_policy_file: Path | None = None
     audit_log_path: Path | None = None
     audit_log_maxsize: int = 100

@@ -72,6 +72,8 @@ def test_options_reach_the_platform(tmp_path, capsys):
         "--no-demo",
         "--event-ttl",
         "30m",
+        "--webhook-service=shop/judge=https://127.0.0.1:9443",
+        "--webhook-service=shop/judge:8443=https://[::1]:9444/",
     ]
     assert main(["up", *words, "--in-memory", "-v"], platforms=platform) == 0
     options = platform.options
@@ -79,6 +81,7 @@ def test_options_reach_the_platform(tmp_path, capsys):
     assert (options.api_port, options.portal_port) == (0, 1)
     assert (options.demo, options.in_memory) == (False, True)
     assert options.event_ttl_s == 1_800
+    assert options.webhook_services == {"shop/judge": "127.0.0.1:9443", "shop/judge:8443": "[::1]:9444"}
 
 
 def test_the_data_folder_may_come_from_the_environment(tmp_path, monkeypatch):

@@ -106,7 +106,7 @@ class Caller:
         if known is None:
             raise WebhookCallError(
                 f"service {target.service} cannot be reached: no pods run here; set clientConfig.url, or start the "
-                f"server with an address for {target.service}:{target.port}"
+                f"server with --webhook-service={target.service}:{target.port}=https://HOST:PORT"
             )
         host, _, port = known.rpartition(":")
         return host.strip("[]"), int(port)

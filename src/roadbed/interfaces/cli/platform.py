@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -42,6 +43,7 @@ class UpOptions:
     in_memory: bool
     audit: AuditOptions
     event_ttl_s: float = 3_600.0
+    webhook_services: Mapping[str, str] = field(default_factory=dict)  # host:port by namespace/name[:port]
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,6 +50,13 @@ def up(
             metavar="DURATION", help="How long events stay after they were last written; 0 for ever."
         ),
     ] = "1h",
+    webhook_service: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NS/NAME[:PORT]=URL",
+            help="Where webhooks are that name this Service: https://host:port. May be given more than once.",
+        ),
+    ] = None,
     audit_policy_file: Annotated[
         Path | None,
         typer.Option(help="What the audit log keeps of which request: an audit.k8s.io/v1 Policy."),
@@ -76,6 +83,7 @@ def up(
     Kubernetes client. Stop it with Ctrl-C or SIGTERM; a second Ctrl-C does not wait.
     """
     from roadbed.interfaces.cli.logs import log_to_stderr
+    from roadbed.interfaces.cli.webhookservices import webhook_services
     from roadbed.interfaces.cli.words import seconds
 
     log_to_stderr(verbose)
@@ -91,6 +99,7 @@ def up(
             audit_policy_file, audit_log_path, audit_log_maxsize, audit_log_maxbackup, audit_log_maxage
         ),
         event_ttl_s=seconds(event_ttl),
+        webhook_services=webhook_services(webhook_service or ()),
     )
     import uvloop
 

@@ -9,11 +9,12 @@ Source of names and meanings: ``kube-apiserver --help`` of Kubernetes 1.35.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from roadbed.interfaces.cli.platform import PlatformError
+from roadbed.interfaces.cli.webhookservices import webhook_services
 
 AUTHORIZERS = ("RBAC", "Node")
 
@@ -45,6 +46,7 @@ class ServerOptions:
     data_dir: Path | None = None
     kubeconfig: Path | None = None
     has_controllers: bool = False
+    webhook_services: Mapping[str, str] = field(default_factory=dict)
     verbosity: int = 0
     warnings: tuple[str, ...] = ()
 
@@ -95,6 +97,11 @@ _FLAGS = (
         "Roadbed's own: also collect garbage, delete namespaces, furnish new ones, fill in tokens.",
         is_switch=True,
     ),
+    _Flag(
+        "webhook-service",
+        "ns/name[:port]=url",
+        "Roadbed's own: where webhooks are that name this Service; again, or after a comma, for more.",
+    ),
     _Flag("v", "level", "Log what changes from 2 on, everything from 4 on. (default 0)"),
     _Flag("allow-privileged", "", "Accepted: there are no pods to be privileged.", is_switch=True),
     _Flag("disable-admission-plugins", "names", "Accepted: what isn't configured isn't asked."),
@@ -104,6 +111,7 @@ _FLAGS = (
     _Flag("service-cluster-ip-range", "cidr", "Accepted: Services are data here."),
     _Flag("external-hostname", "name", "Accepted: addresses in answers are the caller's."),
 )
+_LISTS = ("webhook-service",)  # given twice, both count
 _KNOWN = {flag.name: flag for flag in _FLAGS}
 _PATHS = {
     "cert-dir": "cert_dir",
@@ -160,6 +168,8 @@ def parse(words: Sequence[str]) -> ServerOptions:
         if f"audit-log-{word}" in given:
             number = _number(f"audit-log-{word}", given[f"audit-log-{word}"], most=1_000_000)
             values[f"audit_log_{word}"] = number
+    if "webhook-service" in given:
+        values["webhook_services"] = webhook_services(given["webhook-service"].split(","))
     if "event-ttl" in given:
         values["event_ttl_s"] = _seconds("event-ttl", given["event-ttl"])
     if "controllers" in given:
@@ -195,12 +205,13 @@ def _given(words: Sequence[str]) -> tuple[dict[str, str], list[str]]:
             rest.value()
             warnings.append(f"--{name} is not known here and was ignored")
         elif is_joined or flag.is_switch:
-            given[name] = value if is_joined else "true"
+            word = value if is_joined else "true"
+            given[name] = f"{given[name]},{word}" if name in given and name in _LISTS else word
         else:
             following = rest.left.pop(0) if rest.left else None
             if following is None:
                 raise PlatformError(f"--{name} needs a value", _SEE_HELP)
-            given[name] = following
+            given[name] = f"{given[name]},{following}" if name in given and name in _LISTS else following
     return given, warnings
 
 
