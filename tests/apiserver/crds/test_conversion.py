@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -10,6 +11,7 @@ import orjson
 import pytest
 
 from roadbed.apimachinery.errors import ApiError
+from roadbed.apimachinery.gvk import Resource
 from roadbed.apis.apiextensions import CUSTOMRESOURCEDEFINITIONS as CRDS
 
 HOME = "/example.org/widgets/"
@@ -385,3 +387,48 @@ async def test_a_field_that_left_the_schema_is_no_longer_shown(api: Any, make_cr
     crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"] = narrow
     await api.update(CRDS, crd)
     assert "b" not in await api.get(widgets, "o", "default")
+
+
+async def test_a_webhook_that_wants_another_version_is_shown_it_converted(
+    api: Any, define: Any, widgets_in: Any, webhook: Any
+) -> None:
+    await define()
+    asked: list[Any] = []
+    patch = [{"op": "replace", "path": "/length/value", "value": 7}]
+
+    def answering(path: str, review: dict[str, Any]) -> dict[str, Any]:
+        if review["kind"] == "ConversionReview":
+            return converting(path, review)
+        asked.append(review["request"])
+        encoded = base64.b64encode(orjson.dumps(patch)).decode()
+        response = {
+            "uid": review["request"]["uid"],
+            "allowed": True,
+            "patchType": "JSONPatch",
+            "patch": encoded,
+        }
+        return {"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "response": response}
+
+    webhook.answer = answering
+    group = "admissionregistration.k8s.io"
+    kind = "MutatingWebhookConfiguration"
+    rule = {
+        "operations": ["*"],
+        "apiGroups": ["example.org"],
+        "apiVersions": ["v2"],
+        "resources": ["widgets"],
+    }
+    hook = {
+        "name": "lengths.example.org",
+        "clientConfig": webhook.config("/lengths"),
+        "rules": [rule],
+        "sideEffects": "None",
+        "admissionReviewVersions": ["v1"],
+    }
+    hooks = Resource(group, "v1", f"{kind.lower()}s", kind, namespaced=False)
+    await api.create(hooks, {"metadata": {"name": "lengths"}, "webhooks": [hook]})
+    made = await api.create(widgets_in("v1"), widget("a", size="2cm"))
+    assert asked[0]["kind"]["version"] == "v2"
+    assert asked[0]["requestKind"]["version"] == "v1"
+    assert asked[0]["object"]["length"] == {"value": 2, "unit": "cm"}
+    assert made["size"] == "7cm"

@@ -276,3 +276,39 @@ async def test_another_version_of_the_same_objects_is_seen_as_the_rule_names_it(
     asked = review["request"]
     assert asked["object"]["apiVersion"] == "example.org/v1"
     assert (asked["kind"]["version"], asked["requestKind"]["version"]) == ("v1", "v2")
+
+
+DEPLOYMENTS = Resource("apps", "v1", "deployments", "Deployment")
+
+
+async def test_a_webhook_sees_and_changes_the_scale_on_the_scale_subresource(
+    api: Any, webhook: Any, configure: Callable[..., Any], verdict: Any
+) -> None:
+    """It was shown the whole object, whose fields are not those of a Scale."""
+    labels = {"matchLabels": {"a": "b"}}
+    template = {"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [{"name": "c", "image": "i"}]}}
+    body = {"metadata": {"name": "web"}, "spec": {"replicas": 2, "selector": labels, "template": template}}
+    await api.ask("create", DEPLOYMENTS, namespace="default", body=body)
+    patch = [{"op": "replace", "path": "/spec/replicas", "value": 4}]
+    webhook.answer = lambda _path, question: verdict(question, patch=patch)
+    rules = [
+        {"operations": ["UPDATE"], "apiGroups": ["apps"], "apiVersions": ["v1"], "resources": ["*/scale"]}
+    ]
+    await configure("Mutating", "/scale", rules=rules)
+    scale = {
+        "apiVersion": "autoscaling/v1",
+        "kind": "Scale",
+        "metadata": {"name": "web"},
+        "spec": {"replicas": 9},
+    }
+    told = await api.ask("update", DEPLOYMENTS, "web", "default", body=scale, subresource="scale")
+    assert told["spec"]["replicas"] == 4
+    asked = webhook.asked[0][1]["request"]
+    assert asked["kind"] == {"group": "autoscaling", "version": "v1", "kind": "Scale"}
+    assert asked["requestKind"] == asked["kind"]
+    assert (asked["resource"]["resource"], asked["subResource"]) == ("deployments", "scale")
+    assert (asked["object"]["spec"], asked["oldObject"]["spec"]) == ({"replicas": 9}, {"replicas": 2})
+    assert asked["object"]["status"] == {"replicas": 0, "selector": "a=b"}
+    kept = await api.ask("get", DEPLOYMENTS, "web", "default")
+    assert kept["spec"]["replicas"] == 4
+    assert kept["spec"]["template"]["spec"]["containers"][0]["image"] == "i"
