@@ -25,6 +25,7 @@ from roadbed.apimachinery.names import (
     path_segment_errors,
 )
 from roadbed.apimachinery.request import Object
+from roadbed.apimachinery.securitylevels import level_causes
 
 # What a selector on fields may name beside metadata.name and metadata.namespace.
 FieldPaths = Mapping[str, tuple[str, ...]]
@@ -203,6 +204,12 @@ class NamespaceStrategy(Strategy):
             "finalizers": (old.get("spec") or {}).get("finalizers") or [],
         }
         _name_label(new)
+
+    def validate(self, obj: Object, old: Object | None) -> list[Cause]:
+        causes = level_causes(obj["metadata"].get("labels") or {})
+        # What a namespace has said all along may stay.
+        before = level_causes(old["metadata"].get("labels") or {}) if causes and old is not None else []
+        return [] if causes == before else causes
 
     def is_held(self, obj: Object) -> bool:
         return bool((obj.get("spec") or {}).get("finalizers"))

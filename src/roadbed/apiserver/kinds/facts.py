@@ -27,6 +27,7 @@ from roadbed.apiserver.strategy import FieldPaths, RoleStrategy, Strategy
 from . import lives
 from .allocation import Allocator, Services
 from .judging import JUDGES
+from .judging.addresses import address_name_errors
 from .shapes import empty_status
 
 Prepare = Callable[[Object, Object | None], None]
@@ -142,6 +143,7 @@ FACTS: dict[tuple[str, str], Facts] = {
     ("networking.k8s.io", "ingresses"): _WITH_GENERATION,
     ("networking.k8s.io", "ingressclasses"): _WITH_GENERATION,
     ("networking.k8s.io", "networkpolicies"): _WITH_GENERATION,
+    ("networking.k8s.io", "ipaddresses"): Facts(name_rule=address_name_errors),
     ("policy", "poddisruptionbudgets"): _STRICT_WITH_GENERATION,
     ("discovery.k8s.io", "endpointslices"): _WITH_GENERATION,
     ("scheduling.k8s.io", "priorityclasses"): _WITH_GENERATION,

@@ -15,7 +15,7 @@ from roadbed.apimachinery.request import Object
 from roadbed.apiserver.policies import judging as policies
 from roadbed.apiserver.webhooks import judging as webhooks
 
-from . import network, others, pods, quotas, registrations, workloads
+from . import addresses, network, others, pods, quotas, registrations, workloads
 
 __all__ = ["JUDGES"]
 
@@ -40,6 +40,9 @@ JUDGES: dict[tuple[str, str], Callable[[Object, Object | None], list[Cause]]] = 
     ("networking.k8s.io", "ingresses"): network.ingress,
     ("networking.k8s.io", "ingressclasses"): network.ingress_class,
     ("networking.k8s.io", "networkpolicies"): network.network_policy,
+    ("networking.k8s.io", "ipaddresses"): addresses.ip_address,
+    ("networking.k8s.io", "servicecidrs"): addresses.service_cidr,
+    ("node.k8s.io", "runtimeclasses"): addresses.runtime_class,
     ("discovery.k8s.io", "endpointslices"): network.endpoint_slice,
     ("storage.k8s.io", "storageclasses"): others.storage_class,
     ("storage.k8s.io", "volumeattributesclasses"): others.attributes_class,
