@@ -21,7 +21,7 @@ from roadbed.apimachinery.gvk import GVK
 from roadbed.apimachinery.names import generate_name
 from roadbed.apimachinery.request import Answer, Object
 
-from . import scale
+from . import audit, scale
 from .context import Call, Core
 from .decoding import copied, tidy, validate
 
@@ -73,7 +73,10 @@ async def mutate(
     if not core.admission.mutates(call.served.resource):
         return obj
     asked = _asked(call, operation, obj, old)
-    admitted = await core.admission.mutate(asked)
+    try:
+        admitted = await core.admission.mutate(asked)
+    finally:
+        _tell_audit(call)
     if asked.kind is not None and obj is not None and admitted is not None:
         return obj if admitted is asked.object else scale.rescaled(call, obj, admitted)
     if admitted is not None and admitted is not obj:
@@ -86,7 +89,10 @@ async def judged(
     core: Core, call: Call, operation: Operation, obj: Object | None, old: Object | None
 ) -> AsyncIterator[None]:
     """Ask who may refuse a complete write, around the storing of it; what they held is settled afterwards."""
-    held = await core.admission.validate(_asked(call, operation, obj, old))
+    try:
+        held = await core.admission.validate(_asked(call, operation, obj, old))
+    finally:
+        _tell_audit(call)
     try:
         yield
     except BaseException:
@@ -98,6 +104,12 @@ async def judged(
             each.undone()
         else:
             await each.kept()
+
+
+def _tell_audit(call: Call) -> None:
+    """Hand what admission noted to the audit event of this request."""
+    for name, value in call.annotations.items():
+        audit.annotate(name, value)
 
 
 def _asked(call: Call, operation: Operation, obj: Object | None, old: Object | None) -> AdmissionRequest:
