@@ -85,7 +85,7 @@ def test_every_listed_difference_is_of_the_table():
     assert listed("accepted.yaml") | listed("missing.yaml") <= commands
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_the_newest_kubectl_sees_no_difference(server, tmp_path):
     differing, unneeded = replay("newest", server, tmp_path)
     assert "\n\n".join(differing) == ""
@@ -93,7 +93,7 @@ def test_the_newest_kubectl_sees_no_difference(server, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_the_oldest_kubectl_sees_no_difference(server, tmp_path):
     differing, _ = replay("oldest", server, tmp_path)
     assert "\n\n".join(differing) == ""
