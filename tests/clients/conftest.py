@@ -2,13 +2,9 @@
 
 import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-
-STOP_TIMEOUT_S = 20
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -20,19 +16,10 @@ def pytest_collection_modifyitems(items):
 
 
 @pytest.fixture(scope="session")
-def kubeconfig(tmp_path_factory):
+def kubeconfig(tmp_path_factory, api_server):
     """The administrator's kubeconfig of a server that runs the core controllers."""
-    path = tmp_path_factory.mktemp("apiserver") / "kubeconfig"
-    command = [sys.executable, "-m", "roadbed", "apiserver", "--secure-port=0", "--controllers"]
-    process = subprocess.Popen(
-        [*command, f"--write-kubeconfig={path}"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
-    with process.stdout as output:
-        said = output.readline()
-        assert "is ready at https://" in said, said + output.read()
+    with api_server(tmp_path_factory.mktemp("apiserver") / "kubeconfig") as path:
         yield path
-        process.terminate()
-        assert process.wait(STOP_TIMEOUT_S) == 0, output.read()
 
 
 @pytest.fixture(scope="session")

@@ -8,31 +8,19 @@ The recordings are the real server's. ``accepted.yaml`` names the commands that 
 import difflib
 import os
 import shutil
-import subprocess
-import sys
 
 import pytest
 import yaml
 from tests.acceptance.kubectl.stories import CLIENTS, HERE, play, programs, read, recorded
 
 STORIES = read()
-STOP_S = 20
 
 
 @pytest.fixture
-def server(tmp_path):
+def server(tmp_path, api_server):
     """A server of the test's own: stories make cluster-scoped objects and look at all of them."""
-    path = tmp_path / "server" / "kubeconfig"
-    command = [sys.executable, "-m", "roadbed", "apiserver", "--secure-port=0", "--controllers"]
-    process = subprocess.Popen(
-        [*command, f"--write-kubeconfig={path}"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
-    with process.stdout as output:
-        said = output.readline()
-        assert "is ready at https://" in said, said + output.read()
+    with api_server(tmp_path / "server" / "kubeconfig") as path:
         yield path
-        process.terminate()
-        assert process.wait(STOP_S) == 0
 
 
 def listed(name):
