@@ -197,6 +197,7 @@ def request_value(request: AdmissionRequest, resource: Resource) -> dict[str, An
         "groups": list(request.user.groups),
         "extra": {key: list(values) for key, values in request.user.extra.items()},
     }
+    user = {name: value for name, value in user.items() if value}
     seen_kind, own_kind = request.kind or resource.gvk, request.kind or own.gvk
     asked: dict[str, Any] = {
         "kind": {"group": seen_kind.group, "version": seen_kind.version, "kind": seen_kind.kind},
@@ -212,7 +213,7 @@ def request_value(request: AdmissionRequest, resource: Resource) -> dict[str, An
         "dryRun": request.dry_run,
         "options": dict(request.options),
     }
-    return asked
+    return {name: value for name, value in asked.items() if value != ""}  # as Go leaves them out
 
 
 def _shown(namespace: Object | None) -> Object | None:

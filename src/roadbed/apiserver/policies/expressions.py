@@ -23,6 +23,7 @@ from . import authorizer, literals
 _ALWAYS: Final = ("object", "oldObject", "request", "namespaceObject")
 _VARIABLE: Final = re.compile(r"\bvariables\s*\.\s*([A-Za-z_][A-Za-z0-9_]*)")
 _QUOTED: Final = re.compile(r"\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'")
+_AUTHORIZER: Final = re.compile(r"(?<![\w.])authorizer\b")
 _RESULTS: Final = {
     "BOOL": "must evaluate to bool",
     "STRING": "must evaluate to string",
@@ -62,15 +63,18 @@ def compiled(
     variables: Iterable[str] | None = None,
     has_params: bool = False,
     makes_objects: bool = False,
+    is_message: bool = False,
 ) -> Expression:
     """Compile an expression that must give ``result`` (BOOL, STRING, ``STRING?``; empty for anything).
 
-    ``variables`` are the names that ``variables.x`` may name; None where there is no ``variables``.
+    A message has no ``authorizer``. ``variables`` are the names that ``variables.x`` may name; None where there is no ``variables``.
 
     Raises:
         RuleError: it does not compile; the text says where and why, as Kubernetes does.
     """
     names = None if variables is None else tuple(variables)
+    if is_message and _AUTHORIZER.search(_QUOTED.sub("''", text)):
+        raise _unknown(text, "authorizer")
     reads = _reads(text)
     program, expense = _compiled(text, result, names is not None, has_params, makes_objects)
     for name in reads:
@@ -135,10 +139,17 @@ def _reads(text: str) -> tuple[str, ...]:
 
 def _undefined(text: str, name: str) -> RuleError:
     at = next(found for found in _VARIABLE.finditer(text) if found.group(1) == name)
-    before = text[: at.end(1) - len(name) - 1]
+    return _refused(text, at.end(1) - len(name) - 1, f"undefined field '{name}'")
+
+
+def _unknown(text: str, name: str) -> RuleError:
+    return _refused(text, text.index(name), f"undeclared reference to '{name}' (in container '')")
+
+
+def _refused(text: str, place: int, why: str) -> RuleError:
+    before = text[:place]
     line, column = before.count("\n") + 1, len(before) - (before.rfind("\n") + 1)
     shown = text.split("\n")[line - 1]
     return RuleError(
-        f"compilation failed: ERROR: <input>:{line}:{column + 1}: undefined field '{name}'\n | {shown}\n | "
-        f"{'.' * column}^"
+        f"compilation failed: ERROR: <input>:{line}:{column + 1}: {why}\n | {shown}\n | {'.' * column}^"
     )

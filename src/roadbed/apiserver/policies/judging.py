@@ -69,7 +69,7 @@ def _validation(each: Mapping[str, Any], path: str, options: dict[str, Any]) -> 
     if told and not told.strip():
         causes.append(invalid_value(f"{path}.messageExpression", told, "must be non-empty if specified"))
     elif told:
-        causes += checks.expression(told, f"{path}.messageExpression", "STRING", **options)
+        causes += checks.expression(told, f"{path}.messageExpression", "STRING", is_message=True, **options)
     message = each.get("message")
     if message and not message.strip():
         causes.append(invalid_value(f"{path}.message", message, "must be non-empty if specified"))

@@ -190,7 +190,9 @@ def read_body(spec: Mapping[str, Any], variables: tuple[str, ...]) -> Body:
             Validation(
                 expression=compiled(str(each.get("expression")), "BOOL", **options),
                 message=str(each.get("message") or "").strip(),
-                message_expression=compiled(str(told), "STRING", **options) if told else None,
+                message_expression=compiled(str(told), "STRING", is_message=True, **options)
+                if told
+                else None,
                 reason=str(each.get("reason") or "Invalid"),
             )
         )
