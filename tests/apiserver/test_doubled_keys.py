@@ -10,8 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from roadbed.apimachinery.errors import InvalidError
+from roadbed.apimachinery.request import JSON_PATCH
 from roadbed.apiserver import ApiServer
-from roadbed.apiserver.bodies import repeated
+from roadbed.apiserver.bodies import repeated, repeated_in_patch
 
 MAPS = "/api/v1/namespaces/default/configmaps"
 TWICE = b'{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"a","name":"b"},"data":{"x":"1"},"data":{"y":"2"}}'
@@ -42,8 +44,27 @@ async def test_strict_validation_refuses_it(http: httpx.AsyncClient) -> None:
     assert (await http.get(f"{MAPS}/b")).status_code == 404
 
 
-@pytest.mark.parametrize("patch_type", ["merge-patch+json", "strategic-merge-patch+json", "apply-patch+yaml"])
-async def test_patches_are_held_to_it_too(http: httpx.AsyncClient, patch_type: str) -> None:
+REFUSED = ' "" is invalid: patch: Invalid value: the patch: strict decoding error: '
+
+
+@pytest.mark.parametrize(
+    ("patch_type", "expected"),
+    [
+        ("merge-patch+json", (422, f'{REFUSED}duplicate field "data"')),
+        ("strategic-merge-patch+json", (422, f'{REFUSED}duplicate field "data"')),
+        (
+            "apply-patch+yaml",
+            (
+                400,
+                'ConfigMap in version "v1" cannot be handled as a ConfigMap: strict decoding error: '
+                'duplicate field "data"',
+            ),
+        ),
+    ],
+)
+async def test_patches_are_held_to_it_too(
+    http: httpx.AsyncClient, patch_type: str, expected: tuple[int, str]
+) -> None:
     await http.post(
         MAPS, content=b'{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"b"}}', headers=JSON
     )
@@ -52,13 +73,20 @@ async def test_patches_are_held_to_it_too(http: httpx.AsyncClient, patch_type: s
         content=TWICE.replace(b'"name":"a",', b""),
         headers={"content-type": f"application/{patch_type}"},
     )
-    assert (answer.status_code, answer.json()["message"]) == (
-        400,
-        (
-            'ConfigMap in version "v1" cannot be handled as a ConfigMap: strict decoding error: '
-            'duplicate field "data"'
-        ),
+    assert (answer.status_code, answer.json()["message"]) == expected
+
+
+def test_operations_of_json_patches_have_known_members_only() -> None:
+    body = b'[{"op":"add","path":"/data/x","value":"1","odd":1},{"op":"test","op":"remove","path":"/data"}]'
+    operations = json.loads(body)
+    found = (
+        'json patch duplicate field "[1].op"',
+        'json patch unknown field "[0].odd"',
     )
+    assert repeated_in_patch(body, operations, JSON_PATCH, "Warn") == found
+    assert repeated_in_patch(body, operations, JSON_PATCH, "Ignore") == ()
+    with pytest.raises(InvalidError, match="json patch unknown field"):
+        repeated_in_patch(body, operations, JSON_PATCH, "Strict")
 
 
 async def test_who_ignores_fields_is_not_told(http: httpx.AsyncClient) -> None:

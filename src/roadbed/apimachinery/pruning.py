@@ -16,8 +16,10 @@ from .nodes import OPAQUE, Node
 META: Final = frozenset(("apiVersion", "kind", "metadata"))
 
 
-def prune(root: Node, obj: dict[str, Any], *, drop_invalid: bool) -> list[str]:
+def prune(root: Node, obj: dict[str, Any], *, drop_invalid: bool, is_sorted: bool = True) -> list[str]:
     """Prune a whole object; give the paths dropped: of its metadata, of itself, of embedded metadata, each sorted.
+
+    Without ``is_sorted`` they come in the order in which they stand, as a decoder meets them.
 
     Raises:
         BadRequestError: metadata of the object or of an embedded resource has a wrong type, and
@@ -25,10 +27,11 @@ def prune(root: Node, obj: dict[str, Any], *, drop_invalid: bool) -> list[str]:
     """
     walk = _Pruning(drop_invalid=drop_invalid)
     walk.metadata(obj, "")
-    own = sorted(walk.misnamed)
+    ordered = sorted if is_sorted else list
+    own = ordered(walk.misnamed)
     walk.misnamed.clear()
     walk.object(root, obj, "", keep=root.preserve_unknown, resource=True)
-    return [*own, *sorted(walk.unknown), *sorted(walk.misnamed)]
+    return [*own, *ordered(walk.unknown), *ordered(walk.misnamed)]
 
 
 class _Pruning:
@@ -64,6 +67,7 @@ class _Pruning:
             if child is None:
                 if not keep:
                     unknown = [name] if unknown is None else [*unknown, name]
+                    self.unknown.append(f"{path}.{name}" if path else name)
                 continue
             kind = type(each)
             if kind is dict:
@@ -73,8 +77,8 @@ class _Pruning:
                 self.object(child, each, below, keep=child.preserve_unknown, resource=child.embedded_resource)
             elif kind is list:
                 self.array(child, each, f"{path}.{name}" if path else name, keep=child.preserve_unknown)
-        if unknown:
-            self._drop(value, unknown, path)
+        for name in unknown or ():
+            del value[name]
 
     def array(self, node: Node, value: list[Any], path: str, *, keep: bool) -> None:
         if node.items is None and keep:
@@ -91,11 +95,6 @@ class _Pruning:
                 self.object(items, each, below, keep=keep, resource=items.embedded_resource)
             elif kind is list:
                 self.array(items, each, f"{path}[{index}]", keep=keep)
-
-    def _drop(self, value: dict[str, Any], names: list[str], path: str) -> None:
-        for name in names:
-            self.unknown.append(f"{path}.{name}" if path else name)
-            del value[name]
 
 
 def prune_value(node: Node, value: Any) -> list[str]:

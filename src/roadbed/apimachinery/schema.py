@@ -45,8 +45,8 @@ class Schema:
         """
         return cls(compile_node(openapi, resolve))
 
-    def prune(self, obj: Object, *, drop_invalid: bool = False) -> list[str]:
-        """Drop the fields that the schema doesn't know, in place; give their paths.
+    def prune(self, obj: Object, *, drop_invalid: bool = False, is_sorted: bool = True) -> list[str]:
+        """Drop the fields that the schema doesn't know, in place; give their paths, sorted or as they stand.
 
         ``apiVersion``, ``kind`` and ``metadata`` stay. Metadata (the object's and every embedded
         resource's) is coerced to ObjectMeta: unknown and empty members of it are dropped. Mistyped ones
@@ -55,7 +55,7 @@ class Schema:
         Raises:
             BadRequestError: metadata has a member of the wrong type.
         """
-        return prune(self.root, obj, drop_invalid=drop_invalid)
+        return prune(self.root, obj, drop_invalid=drop_invalid, is_sorted=is_sorted)
 
     def default(self, obj: Object) -> None:
         """Fill in defaults, in place; a null where null isn't allowed becomes the default or is dropped."""

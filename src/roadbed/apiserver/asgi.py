@@ -219,8 +219,11 @@ class HttpFace:
                 body, patch_type = bodies.decode_patch(raw, content_type)
             else:
                 body = bodies.decode(raw, content_type)
-            if not verb.startswith("delete"):
-                doubled = bodies.repeated(raw, body, query.get("fieldValidation", ""))
+            strictness = query.get("fieldValidation", "")
+            if verb == "patch":
+                doubled = bodies.repeated_in_patch(raw, body, patch_type, strictness)
+            elif not verb.startswith("delete"):
+                doubled = bodies.repeated(raw, body, strictness)
             if "fieldManager" not in query and patch_type != "application/apply-patch+yaml":
                 query["fieldManager"] = manager_name("", headers.get("user-agent", ""))
         request = ApiRequest(
@@ -266,12 +269,15 @@ class HttpFace:
         form: negotiation.Form,
     ) -> bytes:
         """Give one object in its shape; a Status has only its own."""
-        if not form.shape or served is None or answer.body.startswith(b'{"kind":"Status"'):
+        if not form.shape or answer.body.startswith(b'{"kind":"Status"'):
             return answer.body
         if form.shape == "PartialObjectMetadataList":
-            raise _wrong_shape(form, f"not a list (*{served.resource.kind})")
+            kind = served.resource.kind if served is not None else orjson.loads(answer.body).get("kind")
+            raise _wrong_shape(form, f"not a list (*{kind})")
         if form.shape == "PartialObjectMetadata":
             return table.partial(answer.body, version=form.version)
+        if served is None:  # the answer to a review
+            raise negotiation.no_table()
         revision = orjson.loads(answer.body)["metadata"].get("resourceVersion", "")
         include = table.include_object(query.get("includeObject", ""))
         meta = {"resourceVersion": revision}

@@ -13,7 +13,13 @@ from typing import Any, Final
 
 import orjson
 
-from roadbed.apimachinery.errors import BadRequestError, RequestEntityTooLargeError, UnsupportedMediaTypeError
+from roadbed.apimachinery.errors import (
+    BadRequestError,
+    Cause,
+    InvalidError,
+    RequestEntityTooLargeError,
+    UnsupportedMediaTypeError,
+)
 from roadbed.apimachinery.request import APPLY_PATCH, JSON_PATCH, MERGE_PATCH, STRATEGIC_PATCH
 from roadbed.apimachinery.yamlload import load_json, load_value
 
@@ -84,11 +90,18 @@ def decode(body: bytes, content_type: str) -> Any:
     if media_type == protobuf.MEDIA_TYPE:
         return protobuf.decode(body)
     if media_type in _YAML:
-        return load_value(body)
+        return _in_order(load_value(body))
     raise UnsupportedMediaTypeError(
         "the body of the request was in an unknown format - accepted media types include: application/json, "
         f"application/yaml, {protobuf.MEDIA_TYPE}"
     )
+
+
+def _in_order(value: Any) -> Any:
+    """Sort the members of what was YAML, as Kubernetes does on the way to JSON; warnings come in this order."""
+    if isinstance(value, dict):
+        return {name: _in_order(value[name]) for name in sorted(value, key=str)}
+    return [_in_order(each) for each in value] if isinstance(value, list) else value
 
 
 def decode_patch(body: bytes, content_type: str) -> tuple[Any, str]:
@@ -133,6 +146,36 @@ def repeated(raw: bytes, value: Any, strictness: str) -> tuple[str, ...]:
         what = _named(value)
         raise BadRequestError(f"{what}strict decoding error: {', '.join(doubled)}")
     return doubled
+
+
+_OPERATION = frozenset(("op", "path", "from", "value"))
+
+
+def repeated_in_patch(raw: bytes, value: Any, patch_type: str, strictness: str) -> tuple[str, ...]:
+    """Give the same for a patch, and for a JSON patch a warning for each member that no operation has.
+
+    Raises:
+        InvalidError: there are some, and ``strictness`` is Strict; an apply is refused as any other object.
+    """
+    if patch_type == APPLY_PATCH:
+        return repeated(raw, value, strictness)
+    found = repeated(raw, value, "Ignore" if strictness == "Ignore" else "Warn")
+    if patch_type == JSON_PATCH:
+        found = (*(f"json patch {each}" for each in found), *_unknown(value, strictness))
+    if found and strictness == "Strict":
+        message = f"Invalid value: the patch: strict decoding error: {', '.join(found)}"
+        cause = Cause("FieldValueInvalid", message, "patch")
+        raise InvalidError(f' "" is invalid: patch: {message}', causes=[cause])
+    return found
+
+
+def _unknown(operations: Any, strictness: str) -> Iterator[str]:
+    if strictness == "Ignore" or not isinstance(operations, list):
+        return
+    for index, operation in enumerate(operations):
+        if isinstance(operation, dict):
+            for name in operation.keys() - _OPERATION:
+                yield f'json patch unknown field "[{index}].{name}"'
 
 
 def _named(value: Any) -> str:

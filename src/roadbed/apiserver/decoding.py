@@ -151,7 +151,7 @@ def tidy(call: Call, obj: Object) -> None:
         supported = '"Ignore", "Strict", "Warn"'
         raise BadRequestError(f'invalid fieldValidation "{strictness}": supported values: {supported}')
     try:
-        dropped = served.schema.prune(obj)
+        dropped = served.schema.prune(obj, is_sorted=served.is_custom)
     except BadRequestError as error:
         kind, version = served.resource.kind, served.resource.version
         text = f'{kind} in version "{version}" cannot be handled as a {kind}: {error.message}'

@@ -253,5 +253,10 @@ def _unroutable(supported: tuple[str, ...]) -> NotAcceptableError:
     return error
 
 
+def no_table() -> NotAcceptableError:
+    """Refuse to show as a Table what has no columns."""
+    return _none_of(tuple(MEDIA_TYPES))
+
+
 def _none_of(supported: tuple[str, ...]) -> NotAcceptableError:
     return NotAcceptableError(f"only the following media types are accepted: {', '.join(supported)}")

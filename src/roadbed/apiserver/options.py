@@ -116,7 +116,7 @@ def _check_write(request: ApiRequest) -> None:
             causes.append(forbidden("force", "may not be specified for non-apply patch"))
     if len(manager) > MOST_MANAGER_BYTES or not manager.isprintable():
         causes.extend(_manager_causes(manager))
-    if options.get("dryRun", "") not in ("", "All"):
+    if options.get("dryRun", "All") != "All":
         causes.append(not_supported("dryRun", [options["dryRun"]], ("All",)))
     if options.get("fieldValidation", "") not in _STRICTNESS:
         causes.append(not_supported("fieldValidation", options["fieldValidation"], _STRICTNESS))

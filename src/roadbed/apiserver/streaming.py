@@ -133,9 +133,10 @@ class _Shape:
         return (next(iter(lines)),) if len(batch) == 1 else _pieces(lines)
 
     def bookmark(self, value: bytes) -> bytes:
-        return self.line("BOOKMARK", self._object(value))
+        # Its object is all that it says, whatever was asked for.
+        return self.line("BOOKMARK", self._object(value, "Metadata"))
 
-    def _object(self, value: bytes) -> bytes:
+    def _object(self, value: bytes, include: str = "") -> bytes:
         if not self._form.shape:
             return value
         if self._form.shape != "Table":
@@ -147,7 +148,7 @@ class _Shape:
             [value],
             meta,
             self._clock(),
-            include=self._include,
+            include=include or self._include,
             headed=headed,
             version=self._form.version,
         )

@@ -8,6 +8,7 @@ from typing import Any
 
 import orjson
 
+from roadbed.apimachinery.causes import go_quote
 from roadbed.apimachinery.errors import BadRequestError
 from roadbed.apimachinery.request import Object, Page
 
@@ -25,7 +26,10 @@ def include_object(text: str) -> str:
         BadRequestError: another value.
     """
     if text not in _INCLUDES:
-        raise BadRequestError(f"invalid includeObject {text!r}: supported values: None, Metadata, Object")
+        raise BadRequestError(
+            f"Unable to convert to Table as requested: includeObject: Invalid value: {go_quote(text)}: must be "
+            "'Metadata', 'Object', 'None', or empty"
+        )
     return text or "Metadata"
 
 

@@ -153,7 +153,7 @@ async def _entries(core: Core, call: Call, revision: int, after: str, *, is_exac
             "objects that were created, modified, or deleted between the time the first chunk was returned and "
             "now may show up in the list."
             if after
-            else f"The resourceVersion for the provided list is too old: {revision}; list without it",
+            else "The resourceVersion for the provided list is too old.",
             continue_token=_token(-1, after) if after else "",
         ) from error
     return (
