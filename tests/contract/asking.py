@@ -1,7 +1,8 @@
 """Asks a server the steps of a case, one after the other, over one TLS connection.
 
 Both ``recorder`` and the replay use it, so that both servers are asked in exactly the same way. Plain
-``http.client``: it sends what it is told, adds nothing but Host, and shows a stream as it comes.
+``http.client``: it sends what it is told, adds nothing but Host, and shows a stream as it comes. How a server is made
+to forget its history, each of them says itself.
 """
 
 from __future__ import annotations
@@ -10,11 +11,13 @@ import http.client
 import json
 import ssl
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from .corpus import Case, Step, filled
+from roadbed.apiserver import protobufwrite
+
+from .corpus import MEDIA_TYPES, Case, Step, filled
 
 PATIENCE_S = 20.0  # for one answer, one watch event, or what ``until`` waits for
 AGENT = "corpus/1.0"
@@ -31,9 +34,13 @@ class Heard:
 
 
 class Asker:
-    """A client of one server, with an administrator's certificate; close it."""
+    """A client of one server, with an administrator's certificate; close it.
 
-    def __init__(self, port: int, tls: ssl.SSLContext) -> None:
+    ``compact`` makes the server forget all revisions but the present; it returns when that is done, or under way.
+    """
+
+    def __init__(self, port: int, tls: ssl.SSLContext, compact: Callable[[], None]) -> None:
+        self._compact = compact
         self._connection = http.client.HTTPSConnection("127.0.0.1", port, timeout=PATIENCE_S, context=tls)
 
     def close(self) -> None:
@@ -71,9 +78,10 @@ class Asker:
             time.sleep(0.02)
 
     def _once(self, step: Step) -> Heard:
-        body = step.body
-        if body is not None:
-            body = (body if isinstance(body, str) else json.dumps(body, separators=(",", ":"))).encode()
+        if step.method == "COMPACT":
+            self._compact()
+            return Heard(200, ())
+        body = _encoded(step)
         headers = {"user-agent": AGENT, **step.headers}
         try:
             self._connection.request(step.method, step.path, body, headers)
@@ -86,6 +94,17 @@ class Asker:
             self._connection.close()  # a watch holds its connection
             return Heard(answer.status, answer.getheaders(), events=events)
         return Heard(answer.status, answer.getheaders(), _parsed(answer.read()))
+
+
+def _encoded(step: Step) -> bytes | None:
+    """Give the body as it is sent; objects become JSON, or what their media type says."""
+    if step.body is None:
+        return None
+    if isinstance(step.body, str):
+        return step.body.encode()
+    encoded = json.dumps(step.body, separators=(",", ":")).encode()
+    is_protobuf = step.headers.get("content-type") == MEDIA_TYPES["protobuf"]
+    return protobufwrite.encode(encoded) if is_protobuf else encoded
 
 
 def at(value: Any, place: str) -> Any:

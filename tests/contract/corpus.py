@@ -12,7 +12,7 @@ A file is an area, a list of cases. A case is a sequence of steps in a namespace
         - do: GET $cm?watch=1&resourceVersion=${rv}
           watch: 1
 
-``type`` is the body's media type (a word of ``MEDIA_TYPES`` or the whole of it; JSON otherwise), ``accept``,
+A step ``COMPACT`` makes the server forget all revisions but the present one. ``type`` is the body's media type (a word of ``MEDIA_TYPES`` or the whole of it; JSON otherwise), ``accept``,
 ``as`` and ``headers`` are request headers; a body that is text is sent as it is. ``watch: N`` reads N events.
 ``until`` asks again until the answer has that status or those values. ``keep`` compares only these places of
 the answer; ``pick`` only these members of a list, by the value of a field. Names saved from an answer can be
@@ -34,6 +34,7 @@ FOLDER = Path(__file__).parent / "corpus"
 MEDIA_TYPES = {
     "json": "application/json",
     "yaml": "application/yaml",
+    "protobuf": "application/vnd.kubernetes.protobuf",  # bodies are written as JSON all the same
     "merge": "application/merge-patch+json",
     "jsonpatch": "application/json-patch+json",
     "strategic": "application/strategic-merge-patch+json",

@@ -49,7 +49,7 @@ def record(wanted: Sequence[Case]) -> Recording:
         tls = client_tls(str(peer.folder / "ca.pem"), str(peer.folder / "admin.pem"))
         found: Recording = {}
         for case in wanted:
-            asker = Asker(peer.port, tls)
+            asker = Asker(peer.port, tls, peer.compact)
             try:
                 found[case.name] = normalised(case, list(asker.play(case)))
             except OSError as error:

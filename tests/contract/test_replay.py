@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 import yaml
-from tests.contract.asking import Asker
+from tests.contract.asking import PATIENCE_S, Asker
 from tests.contract.corpus import Case, cases
 from tests.contract.normal import differences, normalised
 from tests.contract.recorder import client_tls, recording
@@ -81,19 +81,25 @@ async def replay(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Repl
         listener = Listener(plane.server.asgi, host="127.0.0.1", port=0, tls=certificates.server_context())
         await listener.start()
         try:
-            yield await asyncio.to_thread(_played, listener.port, folder)
+            loop = asyncio.get_running_loop()
+
+            def compact() -> None:
+                done = asyncio.run_coroutine_threadsafe(plane.storage.compact(plane.storage.revision), loop)
+                done.result(PATIENCE_S)
+
+            yield await asyncio.to_thread(_played, listener.port, folder, compact)
         finally:
             await listener.stop()
 
 
-def _played(port: int, folder: Path) -> Replay:
+def _played(port: int, folder: Path, compact: Callable[[], None]) -> Replay:
     found, accepted = Replay(), _accepted()
     tls = client_tls(str(folder / "ca.pem"), str(folder / "admin.pem"))
     areas = os.environ.get("CORPUS", "").split()  # to look at one area while mending
     for case in cases():
         if areas and case.area not in areas:
             continue
-        asker = Asker(port, tls)
+        asker = Asker(port, tls, compact)
         try:
             ours = normalised(case, list(asker.play(case)))
         except OSError as error:
