@@ -56,8 +56,10 @@ REFUSED = ' "" is invalid: patch: Invalid value: the patch: strict decoding erro
             "apply-patch+yaml",
             (
                 400,
-                'ConfigMap in version "v1" cannot be handled as a ConfigMap: strict decoding error: '
-                'duplicate field "data"',
+                (
+                    'ConfigMap in version "v1" cannot be handled as a ConfigMap: strict decoding error: '
+                    'duplicate field "data"'
+                ),
             ),
         ),
     ],
