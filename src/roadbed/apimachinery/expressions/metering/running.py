@@ -1,6 +1,6 @@
 """A checked expression made into functions that evaluate it and count what that costs.
 
-``Meter`` is made once per expression, from its checked tree, and shared: a run changes nothing but its own ``_Run``.
+``Meter`` is made once per expression, from its checked tree, and shared: a run changes nothing but its own ``Run``.
 What macros expand to is recognised and run as the loop it stands for. Selections, indexes and the choice of a
 condition form one attribute, as in Kubernetes' runtime: its head costs one, each step one, and an index or a chosen
 branch that is itself an attribute has no head to pay for. What ``rewriting`` put into an expression costs nothing.
@@ -11,19 +11,18 @@ Source: github.com/google/cel-go/interpreter/{planner,attributes,runtimecost}.go
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from roadbed.apimachinery.expressions.ast import Checked, Expr
 
-from . import functions
+from . import functions, steps
 from .calling import SORTS, cost_of
 from .functions import EvaluationError, Optional
+from .steps import CostExceededError, Run, Step
 
 __all__ = ["CostExceededError", "EvaluationError", "Meter"]
 
-Step = Callable[["_Run"], Any]
 _NEW_LIST, _NEW_MAP = 10, 30
 _OURS: Final = {"__keys": 0, "__zipped": 3, "__merged": 2}
 _TYPES: Final = frozenset(
@@ -35,18 +34,6 @@ _TYPES: Final = frozenset(
 _CONVERSIONS: Final = frozenset(
     ("bool", "bytes", "double", "duration", "dyn", "int", "string", "timestamp", "type", "uint")
 )
-
-
-class CostExceededError(Exception):
-    """The evaluation costs more than the limit; how much more, nobody counted."""
-
-
-@dataclass(slots=True)
-class _Run:
-    variables: dict[str, Any]
-    limit: int
-    cost: int = 0
-    results: dict[str, Any] = field(default_factory=dict)
 
 
 class Meter:
@@ -64,7 +51,7 @@ class Meter:
         Raises:
             CostExceededError: it costs more than ``limit``.
         """
-        run = _Run(dict(variables), limit)
+        run = Run(dict(variables), limit)
         value, trouble = None, ""
         try:
             value = self._step(run)
@@ -92,7 +79,7 @@ class Meter:
             return attribute
         head = 0 if expr.is_test else 1
 
-        def read(run: _Run) -> Any:
+        def read(run: Run) -> Any:
             run.cost += head
             return attribute(run)
 
@@ -128,7 +115,7 @@ class Meter:
         parts = [self._value(each) for each in expr.parts]
         optional = expr.optional
 
-        def make(run: _Run) -> Any:
+        def make(run: Run) -> Any:
             found = [each(run) for each in parts]
             run.cost += _NEW_LIST
             return functions.present(found, optional) if optional else found
@@ -139,7 +126,7 @@ class Meter:
         parts = [self._value(each) for each in expr.parts]
         optional = expr.optional
 
-        def make(run: _Run) -> Any:
+        def make(run: Run) -> Any:
             found = [each(run) for each in parts]
             run.cost += _NEW_MAP
             entries = dict(zip(found[::2], found[1::2], strict=True))
@@ -152,7 +139,7 @@ class Meter:
         if expr.kind == "ident":
             name = expr.name
 
-            def look_up(run: _Run) -> Any:
+            def look_up(run: Run) -> Any:
                 value = run.variables.get(name, run)
                 if value is run:
                     return self._ask(name, {})
@@ -164,8 +151,8 @@ class Meter:
         if expr.kind == "select" and expr.operand is not None:
             base, member = self._base(expr.operand), expr.name
             if expr.is_test:
-                return _tested(base, member)
-            return _selected(base, member)
+                return steps.tested(base, member)
+            return steps.selected(base, member)
         if expr.kind != "call":
             return None
         if expr.name == "_?_:_":
@@ -185,7 +172,7 @@ class Meter:
         condition = self._value(expr.parts[0])
         one, other = (self._base(each) for each in expr.parts[1:])
 
-        def choose(run: _Run) -> Any:
+        def choose(run: Run) -> Any:
             found = condition(run)
             if found is True:
                 return one(run)
@@ -200,7 +187,7 @@ class Meter:
         is_optional = expr.name != "_[_]"
         cost = 0 if _is_ours(expr.parts[0]) else 1
 
-        def take(run: _Run) -> Any:
+        def take(run: Run) -> Any:
             of = base(run)
             at = key(run)
             if is_optional or isinstance(of, Optional):
@@ -217,7 +204,7 @@ class Meter:
         if name in ("_&&_", "_||_"):
             return self._logical(expr, ends=name == "_||_")
         if name in ("or", "orValue") and expr.operand is not None:
-            return _alternative(self._value(expr.operand), self._value(expr.parts[0]), name)
+            return steps.alternative(self._value(expr.operand), self._value(expr.parts[0]), name)
         if name == "optional.ofNonZeroValue" and _is_format(expr.parts[0]):
             inner = self._value(expr.parts[0])
             return lambda run: functions.non_zero(inner(run))
@@ -234,8 +221,8 @@ class Meter:
         cost = cost_of(name, overloads, is_sort_typed=is_typed)
         function = functions.of(name, self._ask, is_method=expr.operand is not None)
 
-        def call(run: _Run) -> Any:
-            args = _evaluated(parts, run)
+        def call(run: Run) -> Any:
+            args = steps.evaluated(parts, run)
             try:
                 found = function(args)
             except EvaluationError:
@@ -256,7 +243,7 @@ class Meter:
         self._entry_cost = 0
         function = functions.of(name, self._ask, is_method=False)
 
-        def make(run: _Run) -> Any:
+        def make(run: Run) -> Any:
             args = []
             for each in parts:
                 before = run.cost
@@ -276,7 +263,7 @@ class Meter:
         is_set = folded is not None and overloads == ("in_list",) and functions.is_hashable(folded[0])
         cost = cost_of("@in", overloads, is_sort_typed=False)
 
-        def contained(run: _Run) -> Any:
+        def contained(run: Run) -> Any:
             value, among = parts[0](run), parts[1](run)
             found = functions.contains(value, among)
             if not is_set:
@@ -288,7 +275,7 @@ class Meter:
     def _logical(self, expr: Expr, *, ends: bool) -> Step:
         one, other = (self._value(each) for each in expr.parts)
 
-        def decide(run: _Run) -> Any:
+        def decide(run: Run) -> Any:
             failure: EvaluationError | None = None
             for each in (one, other):
                 try:
@@ -312,16 +299,16 @@ class Meter:
         over, init, accu = self._value(loop["range"]), self._value(loop["init"]), str(loop["accu"])
         condition, result = loop["condition"], self._value(loop["result"])
         if condition.kind == "const" and not condition.constant[1]:
-            return _bound(accu, init, result)
+            return steps.bound(accu, init, result)
         var = str(loop["var"])
         if condition.kind == "call":
             ends = loop["step"].name == "_||_"
-            return _searching(over, var, self._value(loop["step"].parts[1]), ends=ends)
+            return steps.searching(over, var, self._value(loop["step"].parts[1]), ends=ends)
         if loop["init"].kind == "list":
             is_keys = loop["range"].kind == "call" and loop["range"].name == "__keys"
             self._entry_cost = entry_cost
             return self._making(expr, over, var, is_keys=is_keys)
-        return _folding(over, (var, accu), init, self._value(loop["step"]), result)
+        return steps.folding(over, (var, accu), init, self._value(loop["step"]), result)
 
     def _making(self, expr: Expr, over: Step, var: str, *, is_keys: bool) -> Step:
         """Run ``map`` or ``filter``, whose lists grow in place."""
@@ -341,12 +328,12 @@ class Meter:
         elif entry_cost:
             cost = entry_cost
 
-        def make(run: _Run) -> Any:
+        def make(run: Run) -> Any:
             found = []
             outer = run.variables.get(var)
             for item in functions.items(over(run)):
                 run.variables[var] = item
-                if test is None or _true(test(run)):
+                if test is None or steps.true(test(run)):
                     found.append(each(run))
                     run.cost += cost
                 if run.cost > run.limit:
@@ -356,129 +343,6 @@ class Meter:
             return found
 
         return make
-
-
-def _evaluated(parts: Sequence[Step], run: _Run) -> list[Any]:
-    """Evaluate all arguments, even after one that fails; then the call itself is paid for, too."""
-    found: list[Any] = []
-    failure: EvaluationError | None = None
-    for each in parts:
-        try:
-            found.append(each(run))
-        except EvaluationError as error:
-            failure = failure or error
-    if failure is not None:
-        run.cost += 1
-        raise failure
-    return found
-
-
-def _alternative(one: Step, other: Step, name: str) -> Step:
-    def choose(run: _Run) -> Any:
-        found = functions.optional(one(run))
-        if not found.is_present:
-            return other(run)
-        return found if name == "or" else found.value
-
-    return choose
-
-
-def _true(found: Any) -> bool:
-    if not isinstance(found, bool):
-        raise EvaluationError("no such overload")
-    return found
-
-
-def _searching(over: Step, var: str, test: Step, *, ends: bool) -> Step:
-    """Run ``all`` (which ends with the first False) or ``exists`` (with the first True)."""
-    each_cost = 4 if ends else 3  # the condition 2 or 3, and the accumulator's look at itself
-
-    def search(run: _Run) -> Any:
-        failure: EvaluationError | None = None
-        outer = run.variables.get(var)
-        answer = not ends
-        cost = 0
-        for item in functions.items(over(run)):
-            if answer is ends:
-                cost = each_cost - 1  # the condition that finds it decided
-                break
-            run.variables[var] = item
-            run.cost += each_cost
-            if run.cost > run.limit:
-                raise CostExceededError
-            try:
-                found = test(run)
-            except EvaluationError as error:
-                failure = error
-                continue
-            if found is ends:
-                answer = ends
-            elif not isinstance(found, bool):
-                failure = EvaluationError("no such overload")
-        run.variables[var] = outer
-        run.cost += cost + 1
-        if answer is not ends and failure is not None:
-            raise failure
-        return answer
-
-    return search
-
-
-def _folding(over: Step, names: tuple[str, str], init: Step, step: Step, result: Step) -> Step:
-    var, accu = names
-
-    def fold(run: _Run) -> Any:
-        outer = run.variables.get(var), run.variables.get(accu)
-        items = functions.items(over(run))
-        run.variables[accu] = init(run)
-        for item in items:
-            run.variables[var] = item
-            run.variables[accu] = step(run)
-            if run.cost > run.limit:
-                raise CostExceededError
-        found = result(run)
-        run.variables[var], run.variables[accu] = outer
-        return found
-
-    return fold
-
-
-def _bound(name: str, init: Step, result: Step) -> Step:
-    def bind(run: _Run) -> Any:
-        outer = run.variables.get(name)
-        value: Any
-        try:
-            value = init(run)
-        except EvaluationError as error:
-            value = error  # told by who reads it
-        run.variables[name] = value
-        found = result(run)
-        run.variables[name] = outer
-        return found
-
-    return bind
-
-
-def _selected(base: Step, member: str) -> Step:
-    def select(run: _Run) -> Any:
-        of = base(run)
-        if isinstance(of, Optional):
-            found = functions.maybe(of, member)
-            run.cost += found.is_present
-            return found
-        run.cost += 1
-        return functions.member(of, member)
-
-    return select
-
-
-def _tested(base: Step, member: str) -> Step:
-    def test(run: _Run) -> Any:
-        of = base(run)
-        run.cost += 1
-        return functions.has(of, member)
-
-    return test
 
 
 def _head(expr: Expr) -> Expr:
