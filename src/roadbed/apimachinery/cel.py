@@ -293,7 +293,7 @@ class _Trees:
 
     def expense(self, text: str, kind: str) -> Expense:
         """Give what an expression costs."""
-        return Expense(text, lambda: self._checked(text, kind))
+        return Expense(text, lambda: self._checked(text, kind), outline=program(text, kind).serialize)
 
     def _checked(self, text: str, kind: str) -> bytes:
         if self._environment is None:

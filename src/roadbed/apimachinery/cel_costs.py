@@ -38,11 +38,21 @@ __all__ = [
 
 
 class Expense:
-    """The costs of one expression. ``checked`` gives its serialised tree; it is asked on first use only."""
+    """The costs of one expression. ``checked`` gives its serialised tree; it is asked on first use only.
 
-    __slots__ = ("_bound", "_checked", "_meter", "_more", "text")
+    ``outline`` gives a tree without types, where there is one already: it is enough for the bound.
+    """
 
-    def __init__(self, text: str, checked: Callable[[], bytes], more: tuple[Any, ...] = ()) -> None:
+    __slots__ = ("_bound", "_checked", "_meter", "_more", "_outline", "text")
+
+    def __init__(
+        self,
+        text: str,
+        checked: Callable[[], bytes],
+        more: tuple[Any, ...] = (),
+        outline: Callable[[], bytes] | None = None,
+    ) -> None:
+        self._outline = outline or checked
         self.text = text
         self._checked = checked
         self._more = more
@@ -53,7 +63,7 @@ class Expense:
     def bound(self) -> Bound:
         """What it costs at most."""
         if self._bound is None:
-            self._bound = Bound(read(self._checked()).root, self.text)
+            self._bound = Bound(read(self._outline()).root, self.text)
         return self._bound
 
     def run(self, variables: Mapping[str, Any], limit: int) -> tuple[Any, str, int]:
