@@ -1,7 +1,10 @@
 """A platform that works on and on at a bounded rate: its memory stays where it was once its bounds are full.
 
-The server keeps a window of the newest events (8,192 of them, at most 16 MiB) and what lives; both are full after
-the warm-up. From then on every kind of traffic goes on, and nothing may grow with it.
+The server keeps a window of the newest events (8,192 of them, at most 16 MiB), the newest 2,048 changes of each kind,
+and what lives. Memory grows until these windows are full, and no longer: 6,500 writes fill all but those of the kinds
+that seldom change here, which are namespaces and what every namespace has. They take 1,100 namespaces, some 40 MiB on
+the way; the long soak fills them first, for what they still grow while it is measured would look like a leak. The short
+soak makes too few namespaces for it to matter. What is measured then is the growth from the first to the last tenth.
 """
 
 import asyncio
@@ -20,7 +23,9 @@ from roadbed.apis.core import CONFIGMAPS, EVENTS, NAMESPACES
 from roadbed.client import connect
 
 CLIENTS = 8
+NAMESPACERS = 6
 GROWTH_MIB = 8.0  # what fragments and samples may cost; a leak of 2 KiB a write would show as 10 MiB
+LONG_GROWTH_MIB = 6.0  # with every window full; a leak of 250 bytes a write would show as 6.5 MiB over 26,000
 
 
 def resident_mib(process):
@@ -35,6 +40,8 @@ class Traffic:
         self.client = client
         self.rate = rate
         self.writes = 0
+        self.namespaces = 0
+        self.is_warm = False
         self.began = time.monotonic()
 
     async def pace(self):
@@ -80,22 +87,31 @@ class Traffic:
                     async for _ in self.client.watch(CONFIGMAPS, "default", after=page.revision):
                         pass
 
-    async def come_and_go(self):
+    async def come_and_go(self, number):
         for turn in itertools.count():
-            name = f"soak-{turn}"
+            name = f"soak-{number}-{turn}"
             await self.client.create(NAMESPACES, {"metadata": {"name": name}})
             await self.client.delete(NAMESPACES, name)
-            await asyncio.sleep(0.5)
+            while await self.client.find(NAMESPACES, name) is not None:
+                await asyncio.sleep(0.05)
+            self.namespaces += 1
+            if self.is_warm:
+                await asyncio.sleep(NAMESPACERS / 2)
 
 
-async def soak(running, *, rate, warm, writes):
+async def soak(running, *, rate, warm, writes, namespaces=0, growth_mib=GROWTH_MIB):
     client = connect(running.kubeconfig)
     traffic = Traffic(client, rate)
     samples = []
     async with asyncio.TaskGroup() as tasks:
         working = [tasks.create_task(traffic.write(number)) for number in range(CLIENTS)]
         working += [tasks.create_task(traffic.watch()) for _ in range(4)]
-        working.append(tasks.create_task(traffic.come_and_go()))
+        working += [tasks.create_task(traffic.come_and_go(number)) for number in range(NAMESPACERS)]
+        while traffic.namespaces < namespaces:
+            await asyncio.sleep(0.2)
+        traffic.is_warm = True
+        # Namespaces leave small events in the window; it grows once more until others have taken their place.
+        warm += traffic.writes
         while traffic.writes < warm:
             await asyncio.sleep(0.2)
         while traffic.writes < warm + writes:
@@ -110,11 +126,12 @@ async def soak(running, *, rate, warm, writes):
     seconds = time.monotonic() - traffic.began
     figures = {
         "writes": traffic.writes,
+        "namespaces": traffic.namespaces,
         "per_second": traffic.writes / seconds,
         "first_mib": first,
         "last_mib": last,
     }
-    assert last - first < GROWTH_MIB, figures
+    assert last - first < growth_mib, figures
     return figures
 
 
@@ -132,4 +149,7 @@ async def test_memory_is_steady_over_a_long_soak(start_platform, tmp_path, recor
     """As many writes as an hour at fifty a second."""
     writes = int(os.environ["ROADBED_SOAK_WRITES"])
     running = await asyncio.to_thread(start_platform, tmp_path / "data", "--no-demo")
-    record_testsuite_property("figures", await soak(running, rate=500, warm=9_500, writes=writes))
+    figures = await soak(
+        running, rate=500, warm=9_500, writes=writes, namespaces=1_100, growth_mib=LONG_GROWTH_MIB
+    )
+    record_testsuite_property("figures", figures)
