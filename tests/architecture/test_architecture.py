@@ -2,6 +2,7 @@
 
 import ast
 import dataclasses
+import functools
 import logging
 import re
 from pathlib import Path
@@ -15,6 +16,8 @@ SOURCE = ROOT / "src" / "roadbed"
 MODULES = sorted(SOURCE.rglob("*.py"))
 FORBIDDEN_WORDS = {"util", "utils", "helper", "helpers", "common", "misc", "base", "impl", "info", "data"}
 
+pytestmark = pytest.mark.timeout(30)  # the first test reads every module for all
+
 MODULE_LINES = 600
 FUNCTION_LINES = 80
 PARAMETERS = 7
@@ -25,8 +28,20 @@ def relative(path: Path) -> str:
     return str(path.relative_to(ROOT))
 
 
+@functools.cache
+def tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
+
+
+@functools.cache
+def nodes(path: Path):
+    """The functions and keywords of a module; walking all modules for each test would take seconds."""
+    wanted = ast.FunctionDef | ast.AsyncFunctionDef | ast.keyword
+    return [node for node in ast.walk(tree(path)) if isinstance(node, wanted)]
+
+
 def functions(path: Path):
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in nodes(path):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             yield node
 
@@ -64,7 +79,7 @@ def test_no_function_takes_more_parameters_than_its_bound():
 def test_no_face_offers_more_names_than_its_bound():
     wide = {}
     for path in SOURCE.rglob("__init__.py"):
-        for node in ast.parse(path.read_text()).body:
+        for node in tree(path).body:
             if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "__all__":
                 names = ast.literal_eval(node.value)
                 if len(names) > FACE_NAMES:
@@ -78,7 +93,7 @@ def test_no_module_has_a_name_that_says_nothing():
 
 
 def test_every_module_starts_with_its_story():
-    silent = {relative(path) for path in MODULES if not ast.get_docstring(ast.parse(path.read_text()))}
+    silent = {relative(path) for path in MODULES if not ast.get_docstring(tree(path))}
     assert silent == set()
 
 
@@ -127,7 +142,7 @@ def test_no_log_line_takes_a_word_that_logging_keeps_for_itself():
     reserved = set(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
     taken = []
     for path in MODULES:
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in nodes(path):
             if isinstance(node, ast.keyword) and node.arg == "extra" and isinstance(node.value, ast.Dict):
                 keys = {key.value for key in node.value.keys if isinstance(key, ast.Constant)}
                 taken += [f"{relative(path)}:{node.value.lineno}: {key}" for key in keys & reserved]

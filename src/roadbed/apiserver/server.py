@@ -225,9 +225,8 @@ class ApiServer:
     async def _ensure(self, system: LocalTransport, obj: Object, *, updates: bool = False) -> None:
         """Create an object; where it exists, leave it or bring it up to date."""
         gvk, name, namespace = gvk_of(obj), name_of(obj), namespace_of(obj)
-        resource = next(each for each in self._registry.resources() if each.gvk == gvk)
-        options = {"fieldManager": "roadbed"}
-        served = self._registry.get(resource.group, resource.version, resource.plural)
+        served = next(each for each in self._registry.all() if each.resource.gvk == gvk)
+        resource, options = served.resource, {"fieldManager": "roadbed"}
         stored = served.cache.get(served.path(namespace, name))
         place = {"namespace": namespace, "options": options}
         if stored is None:
