@@ -74,7 +74,7 @@ class Space:
         async def ask():
             return condition(await self.client.get(XRDS, name), "Established").get("status") == "True"
 
-        await eventually(ask, within_s=1.5)
+        await eventually(ask, within_s=10)
 
     def app(self, name="orders", **spec):
         return {
@@ -104,7 +104,7 @@ class Space:
             return found if saying in said else None
 
         try:
-            return await eventually(ask, within_s=1.5)
+            return await eventually(ask, within_s=10)
         except AssertionError:
             found = await self.client.find(resource or self.apps, name, self.namespace)
             raise AssertionError(f"{statuses} {saying!r} not reached by {found}") from None
@@ -113,7 +113,7 @@ class Space:
         async def ask():
             return await self.client.find(resource, name, self.namespace) is None
 
-        await eventually(ask, within_s=1.5)
+        await eventually(ask, within_s=10)
 
     async def composed(self, resource, name):
         """Give the composed object of that name in the Composition, or None."""
@@ -127,7 +127,7 @@ class Space:
             found = await self.composed(resource, name)
             return found if found is not None and holds(found) else None
 
-        return await eventually(ask, within_s=1.5)
+        return await eventually(ask, within_s=10)
 
     async def until_told(self, reason):
         """Wait until there are events with this reason; gives their messages."""

@@ -4,7 +4,7 @@ import copy
 
 import pytest
 
-from roadbed.apimachinery.objects import ObjectKey, gvk_of
+from roadbed.apimachinery.objects import ObjectKey, gvk_of, namespace_of
 from roadbed.apis.apiextensions import CUSTOMRESOURCEDEFINITIONS
 from roadbed.apis.core import CONFIGMAPS, EVENTS, SERVICEACCOUNTS
 from roadbed.apis.crossplane import COMPOSITIONS, XRDS
@@ -317,15 +317,16 @@ async def test_a_crd_of_someone_else_is_not_taken_over(space):
     assert await space.client.find(CUSTOMRESOURCEDEFINITIONS, space.name)
 
 
+@pytest.mark.timeout(30)  # tokens come back at three a second, and a look takes one
 async def test_a_fight_is_spaced_but_the_last_state_is_seen(space, monkeypatch):
     """Crossplane's circuit breaker drops events, and drift then takes up to a minute to mend."""
-    for name, value in {"BURST": 3.0, "REFILL_PER_S": 5.0, "CALM": 2.0}.items():
+    for name, value in {"BURST": 3.0, "REFILL_PER_S": 3.0, "CALM": 2.0}.items():
         monkeypatch.setattr(f"roadbed.engines.composition.tracking.{name}", value)
-    monkeypatch.setattr("roadbed.engines.composition.conditions.CALM_CHECK_S", 0.3)
+    monkeypatch.setattr("roadbed.engines.composition.conditions.CALM_CHECK_S", 0.8)
     await space.offer()
     await space.order()
     settings = await space.composed(CONFIGMAPS, "settings")
-    for number in range(8):
+    for number in range(16):
         await space.patch(settings, {"data": {"image": f"evil-{number}"}})
         await space.plane.manager.idle()
     meta = settings["metadata"]
@@ -341,6 +342,8 @@ async def test_an_edit_during_a_reconcile_that_fails_for_good_is_not_lost(space,
     await space.offer()
 
     async def fails_once(steps, observed, sources):
+        if namespace_of(observed.composite.resource) != space.namespace:
+            return await run(steps, observed, sources)  # of another test, whose composites live on
         monkeypatch.setattr(pipeline, "run", run)
         await space.patch(observed.composite.resource, {"spec": {"image": "caddy"}})
 

@@ -21,7 +21,7 @@ from roadbed.apis.core import SECRETS
 from roadbed.testing import control_plane, eventually
 
 REGION = "eu-central-1"
-pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(30)]
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(30), pytest.mark.acceptance]
 
 
 class Platform:
