@@ -203,7 +203,7 @@ async def test_deleting_a_definition_deletes_its_composites_first(space):
     async def gone():
         return await space.client.find(XRDS, space.name) is None
 
-    await eventually(gone, within_s=1.5)
+    await eventually(gone, within_s=10)
     assert await space.client.list(CONFIGMAPS, space.namespace, labels="crossplane.io/composite") == []
     assert space.apps not in await space.client.resources()
 
@@ -260,6 +260,6 @@ async def test_a_deleted_crd_comes_back_and_serves_again(space):
         found = await space.client.find(CUSTOMRESOURCEDEFINITIONS, space.name)
         return found and found["metadata"]["uid"] != before["metadata"]["uid"]
 
-    await eventually(again, within_s=1.5)
+    await eventually(again, within_s=10)
     await space.established(space.name)
     await space.order("second")

@@ -29,7 +29,7 @@ async def ready_store(space, **spec):
         found = await space.client.get(stores, obj["metadata"]["name"])
         return found if space.condition(found, "Ready").get("status") == "True" else None
 
-    return await eventually(ask, within_s=1.5)
+    return await eventually(ask, within_s=10)
 
 
 async def test_a_legacy_composite_keeps_its_machinery_in_spec_and_composes_into_namespaces(space):
@@ -69,7 +69,7 @@ async def test_a_connection_secret_of_someone_else_is_not_overwritten(space):
         found = await space.client.get(stores, obj["metadata"]["name"])
         return "is not controlled by this composite" in space.condition(found, "Synced").get("message", "")
 
-    await eventually(refused, within_s=1.5)
+    await eventually(refused, within_s=10)
     assert (await space.client.get(SECRETS, "taken", space.namespace))["data"] == {"host": "bWluZQ=="}
 
 
@@ -86,7 +86,7 @@ async def test_a_cluster_scoped_composite_must_say_where_things_go(space):
             found, "Synced"
         ).get("message", "")
 
-    await eventually(refused, within_s=1.5)
+    await eventually(refused, within_s=10)
 
 
 async def test_a_composite_of_composites_is_ready_when_they_are_and_hears_their_status(space):

@@ -48,7 +48,7 @@ async def ready(plane, name):
         conditions = ((found or {}).get("status") or {}).get("conditions") or ()
         return found if any((it["type"], it["status"]) == ("Ready", "True") for it in conditions) else None
 
-    return await eventually(ask, within_s=1.5)
+    return await eventually(ask, within_s=10)
 
 
 async def versions(plane):

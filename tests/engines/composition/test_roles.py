@@ -41,7 +41,7 @@ async def settled(space, word, holds):
         found = await space.client.find(CLUSTERROLES, named(space, word))
         return found if found is not None and holds(found) else None
 
-    return await eventually(ask, within_s=1.5)
+    return await eventually(ask, within_s=10)
 
 
 @pytest.mark.parametrize("role", ["edit", "admin", "crossplane-edit", "crossplane-admin"])
@@ -133,7 +133,7 @@ async def test_roles_go_with_their_definition(space):
         found = [await space.client.find(CLUSTERROLES, named(space, word)) for word in WORDS]
         return not any(found) and await space.client.find(XRDS, space.name) is None
 
-    await eventually(gone, within_s=1.5)
+    await eventually(gone, within_s=10)
 
 
 async def test_a_definition_made_anew_gets_roles_of_its_own(space):
@@ -146,7 +146,7 @@ async def test_a_definition_made_anew_gets_roles_of_its_own(space):
     async def gone():
         return await space.client.find(XRDS, space.name) is None
 
-    await eventually(gone, within_s=1.5)
+    await eventually(gone, within_s=10)
     await space.plane.create(definition)
     await space.established(space.name)
     after = await space.client.get(XRDS, space.name)
