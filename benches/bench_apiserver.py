@@ -27,6 +27,7 @@ CREATES = 6_000
 LISTED = 5_000
 JSON_TYPE = "application/json"
 PATCH_TYPE = "application/apply-patch+yaml"
+SAMPLES = 10  # watchers that read at once
 DATA = {f"key-{number}": "value-" * 8 for number in range(8)}
 
 
@@ -148,6 +149,10 @@ class Connection:
         while not content.endswith(b"\n"):
             content += await self.chunk()
         return content
+
+    def pause(self) -> None:
+        """Leave in the socket what comes from now on."""
+        self._writer.transport.pause_reading()  # type: ignore[attr-defined]
 
     def close(self) -> None:
         self._writer.close()
@@ -279,6 +284,20 @@ async def _lists(port: int, tls: ssl.SSLContext, clients: int, count: int) -> di
 
 async def _watches(port: int, tls: ssl.SSLContext, clients: int, count: int) -> dict[str, float]:
     """From sending a create to the last watcher having the event."""
+    return await _watched(port, tls, clients, count, clients)
+
+
+async def _sampled_watches(port: int, tls: ssl.SSLContext, clients: int, count: int) -> dict[str, float]:
+    """The same, but only a few of the watchers, spread over all, read at once.
+
+    What the others get waits in their sockets: one client that reads a thousand costs more than any server.
+    """
+    return await _watched(port, tls, clients, count, min(clients, SAMPLES))
+
+
+async def _watched(
+    port: int, tls: ssl.SSLContext, clients: int, count: int, samples: int
+) -> dict[str, float]:
     path = "/api/v1/namespaces/kube-system/configmaps"
     writer = await Connection.open(port, tls)
     watchers = [await Connection.open(port, tls) for _ in range(clients)]
@@ -287,13 +306,17 @@ async def _watches(port: int, tls: ssl.SSLContext, clients: int, count: int) -> 
     for watcher in watchers:
         watcher.send("GET", f"{path}?watch=true&resourceVersion={revision}")
         assert (await watcher.head())[0] == 200
+    step = (clients - 1) / max(samples - 1, 1)
+    read = [watchers[round(number * step)] for number in range(samples)]
+    for watcher in set(watchers) - set(read):
+        watcher.pause()
     times = []
     for index in range(count):
         name = f"w{clients:03}-{index:05}"
         body = json.dumps({"metadata": {"name": name}, "data": DATA}).encode()
         begin = time.perf_counter()
         answer = asyncio.ensure_future(writer.ask("POST", path, body))
-        await asyncio.gather(*(watcher.event() for watcher in watchers))
+        await asyncio.gather(*(watcher.event() for watcher in read))
         times.append(time.perf_counter() - begin)
         assert (await answer)[0] == 201
     return _spread(times)
@@ -349,6 +372,7 @@ _LOADS = {
     "full_lists": _full_lists,
     "lists": _lists,
     "watches": _watches,
+    "sampled_watches": _sampled_watches,
     "kinds": _kinds,
 }
 
