@@ -70,7 +70,9 @@ async def _idle() -> dict[str, float]:
             while not all(plane.manager.is_running(f"managed/{name}") for name in _kinds()):
                 await asyncio.sleep(0.01)
         await plane.manager.idle()
-        await asyncio.sleep(0.3)
+        await asyncio.sleep(
+            1.0
+        )  # the API server looks at its flow schemas once more half a second after its start
         gc.collect()
         after = _resident_mb()
         spent = resource.getrusage(resource.RUSAGE_SELF)
