@@ -105,6 +105,15 @@ async def test_one_leads_and_the_next_follows_at_once_when_it_goes(plane):
     assert Candidate.most == 1
 
 
+async def test_a_lease_is_given_back_although_a_renewal_was_cut_off_in_the_middle(plane):
+    first = Candidate(plane, "first")
+    async with first.running():
+        await eventually(first.leads)
+        # As the server has it after a renewal whose answer nobody waited for.
+        await plane.client.patch(LEASES, SEAT.name, {"spec": {"renewTime": None}}, namespace=SEAT.namespace)
+    assert (await lease(plane))["holderIdentity"] == ""
+
+
 async def test_whoever_cannot_renew_stops_before_another_may_begin(plane):
     first, second = Candidate(plane, "first"), Candidate(plane, "second")
     Candidate.most = 0

@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -171,19 +172,19 @@ class LeaderElection:
 
     async def _release(self) -> None:
         """Give the lease back: the next one takes it at its next look."""
-        if self._lease is None:
-            return
         now = format_micro_time(self._clock.now())
-        spec = {
-            **_spec(self._lease),
-            "holderIdentity": "",
-            "leaseDurationSeconds": 1,
-            "acquireTime": now,
-            "renewTime": now,
-        }
+        given = {"holderIdentity": "", "leaseDurationSeconds": 1, "acquireTime": now, "renewTime": now}
         try:
             async with asyncio.timeout(RELEASE_TIMEOUT_S):
-                await self._client.update(LEASES, {**self._lease, "spec": spec})
+                # Read again each time: a renewal that was cut off may have been written, or be on its way.
+                while (
+                    found := await self._client.find(LEASES, self._seat.name, self._seat.namespace)
+                ) is not None:
+                    if _spec(found).get("holderIdentity") != self._seat.identity:
+                        return
+                    with suppress(ConflictError):
+                        await self._client.update(LEASES, {**found, "spec": {**_spec(found), **given}})
+                        return
         except (ApiError, OSError, TimeoutError) as error:
             logger.info("the lease was not given back", extra={"lease": self._seat.name, "error": str(error)})
 
