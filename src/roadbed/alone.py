@@ -8,13 +8,12 @@ Engines, the portal and the client are not even imported, so that a test suite c
 
 from __future__ import annotations
 
-import asyncio
 import errno
 import gc
 import ssl
 import time
-from collections.abc import AsyncIterator, Coroutine, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -140,7 +139,7 @@ class Server:
             server.add_instrument(instrument)
         root_ca = self._root_ca(access)
         filling = LegacyTokens(access.accounts, server.local(CORE_USER).call, root_ca)
-        await self._stack.enter_async_context(_running(filling.run()))
+        await self._stack.enter_async_context(filling.running())
 
         def context_for(name: str) -> EngineContext:
             return EngineContext(
@@ -179,17 +178,6 @@ def _address(options: ServerOptions, port: int, *, is_shown: bool = False) -> st
     """Give host and port by which a client on this machine reaches the server; as it was asked for, if shown."""
     host = "127.0.0.1" if options.bind_address in _ANY and not is_shown else options.bind_address
     return f"{f'[{host}]' if ':' in host else host}:{port}"
-
-
-@asynccontextmanager
-async def _running(work: Coroutine[None, None, None]) -> AsyncIterator[None]:
-    """Run something beside the block, to the block's end."""
-    task = asyncio.create_task(work)
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
 
 
 def _tls(options: ServerOptions, access: Access) -> ssl.SSLContext:

@@ -261,7 +261,7 @@ class Platform:
             )
 
         filling = LegacyTokens(access.accounts, server.local(INFORMERS).call, access.certificates.ca_pem)
-        await self._stack.enter_async_context(_Ahead(filling.run()))
+        await self._stack.enter_async_context(filling.running())
         plugins = Plugins(BUILTIN_PLUGINS, context_for)
         plugins.add("catalog", CatalogPlugin(catalog))
         for admitter in plugins.admitters():

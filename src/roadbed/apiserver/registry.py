@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -371,7 +371,6 @@ def _rank(resource: Resource) -> tuple[str, tuple[int, int, int, str], str]:
     return (resource.group, version_rank(resource.version), resource.plural)
 
 
-@lru_cache(maxsize=256)
 def version_rank(version: str) -> tuple[int, int, int, str]:
     """Give the sort key by which Kubernetes orders versions: GA before beta before alpha, high before low."""
     rest = version[1:] if version.startswith("v") else ""

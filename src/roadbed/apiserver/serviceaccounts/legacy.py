@@ -13,7 +13,8 @@ from __future__ import annotations
 import asyncio
 import base64
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 
 from roadbed.apimachinery.errors import ApiError, ConflictError, NotFoundError
 from roadbed.apimachinery.request import Answer, ApiRequest, Object
@@ -43,6 +44,17 @@ class LegacyTokens:
         self._ca_pem = ca_pem
         self._waiting: dict[str, None] = {}  # namespace/name of Secrets to look at, oldest first
         self._wake = asyncio.Event()
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Run beside the block, to the block's end."""
+        task = asyncio.create_task(self.run())
+        task.add_done_callback(_tell)
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
 
     async def run(self) -> None:
         """Fill in what is there and what comes, until cancelled."""
@@ -119,3 +131,8 @@ class LegacyTokens:
 
 def _encoded(raw: bytes) -> str:
     return base64.b64encode(raw).decode()
+
+
+def _tell(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        logger.error("tokens in Secrets are filled in no more; restart the server", exc_info=error)
