@@ -3,7 +3,8 @@
 Run by a developer, never by users: ``python tools/record_kinds.py``. Starts the real kube-apiserver (see
 ``tests/oracle/peer.py``; it must be built) and writes ``src/roadbed/apis/kubernetes/resources.json`` (one line a
 resource, readable in a review), ``columns.json.xz`` (the columns of each resource's Table, with their prose) and
-``enumerations.json`` (which values of a field OpenAPI tells; the published documents leave them out).
+``enumerations.json`` (which values of a field OpenAPI tells; the published documents leave them out) and
+``defaults.json`` (the roles, bindings and priority classes that it makes at its first start, one line each).
 The same release gives the same bytes.
 """
 
@@ -30,6 +31,13 @@ TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io"
 # Off by default in the real server, served here: the policies are implemented.
 EXTRA = "--runtime-config=admissionregistration.k8s.io/v1beta1=true"
 EXTRA_GATES = "--feature-gates=MutatingAdmissionPolicy=true"
+DEFAULTS = {
+    "rbac.authorization.k8s.io/v1/clusterroles": "ClusterRole",
+    "rbac.authorization.k8s.io/v1/clusterrolebindings": "ClusterRoleBinding",
+    "rbac.authorization.k8s.io/v1/roles": "Role",
+    "rbac.authorization.k8s.io/v1/rolebindings": "RoleBinding",
+    "scheduling.k8s.io/v1/priorityclasses": "PriorityClass",
+}
 
 
 def resources(client: httpx.Client) -> Iterator[dict[str, Any]]:
@@ -99,6 +107,20 @@ def _listed(place: str, schema: Any) -> Iterator[tuple[str, list[str]]]:
             yield from _listed(f"{place}/{word}", schema[word])
 
 
+def defaults(client: httpx.Client) -> Iterator[dict[str, Any]]:
+    """Give the objects that a first start makes, roles before their bindings, as they would be written."""
+    for path, kind in DEFAULTS.items():
+        answer = client.get(f"/apis/{path}").raise_for_status().json()
+        for found in answer["items"]:
+            kept = {
+                name: found["metadata"][name]
+                for name in ("name", "namespace", "labels", "annotations")
+                if name in found["metadata"]
+            }
+            version = path.rpartition("/")[0]
+            yield {"apiVersion": version, "kind": kind, **found, "metadata": kept}
+
+
 def main() -> None:
     """Start the real server, ask, write."""
     with tempfile.TemporaryDirectory(prefix="kinds-") as folder:
@@ -117,8 +139,11 @@ def main() -> None:
                     if "list" in each["verbs"]
                 }
                 listed = enumerations(client)
+                made = list(defaults(client))
     lines = ",\n".join(json.dumps(each, separators=(",", ":")) for each in found)
     (OUTPUT / "resources.json").write_text(f"[\n{lines}\n]\n")
+    lines = ",\n".join(json.dumps(each, separators=(",", ":")) for each in made)
+    (OUTPUT / "defaults.json").write_text(f"[\n{lines}\n]\n")
     lines = ",\n".join(
         f"{json.dumps(name)}:{json.dumps(listed[name], sort_keys=True)}" for name in sorted(listed)
     )

@@ -2,7 +2,7 @@
 
 import pytest
 
-from roadbed.apis.rbac import CLUSTERROLES
+from roadbed.apis.rbac import CLUSTERROLEBINDINGS, CLUSTERROLES
 from roadbed.apiserver.bootstrap import AUTOUPDATE
 from roadbed.storage import open_storage
 from roadbed.testing import control_plane
@@ -37,6 +37,16 @@ async def test_a_role_that_asks_to_be_left_alone_is(storage):
     await leave(storage, {AUTOUPDATE: "false"})
     async with control_plane(storage=storage, crds=()) as newer:
         assert (await newer.client.get(CLUSTERROLES, OWN))["rules"] == [THEIRS]
+
+
+async def test_a_binding_gets_the_subjects_that_are_missing(storage):
+    name = "system:controller:clusterrole-aggregation-controller"
+    async with control_plane(storage=storage, crds=()) as older:
+        whole = (await older.client.get(CLUSTERROLEBINDINGS, name))["subjects"]
+        other = {"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "other"}
+        await older.client.patch(CLUSTERROLEBINDINGS, name, {"subjects": [other]})
+    async with control_plane(storage=storage, crds=()) as newer:
+        assert (await newer.client.get(CLUSTERROLEBINDINGS, name))["subjects"] == [other, *whole]
 
 
 async def test_a_start_that_brings_nothing_new_writes_nothing(storage):

@@ -1,53 +1,37 @@
-"""The roles that are there from the start: those of Kubernetes as the real API server has them."""
+"""What Kubernetes brings itself is there from the start, as the real API server makes it."""
 
 from __future__ import annotations
 
-import json
-from itertools import product
-from pathlib import Path
+import itertools
 from typing import Any
 
-import pytest
-
-from roadbed.apis.rbac import CLUSTERROLES, ROLES
-from roadbed.apiserver import defaultroles
+from roadbed.apimachinery.gvk import Resource
+from roadbed.apis import kubernetes
+from roadbed.apis.rbac import CLUSTERROLEBINDINGS, CLUSTERROLES, ROLEBINDINGS, ROLES
 from roadbed.testing import control_plane
 
-RECORDED = json.loads((Path(__file__).parent / "recordings" / "default_roles.json").read_text())
-REAL = {(each["kind"], each["metadata"]["name"]): each for each in RECORDED}
+PRIORITIES = Resource("scheduling.k8s.io", "v1", "priorityclasses", "PriorityClass", namespaced=False)
+KINDS = (CLUSTERROLES, CLUSTERROLEBINDINGS, ROLES, ROLEBINDINGS, PRIORITIES)
 
 
-def grants(role: dict[str, Any]) -> set[tuple[str, ...]]:
-    """Give what a role allows, one tuple each, however its rules are grouped."""
-    found: set[tuple[str, ...]] = set()
-    for rule in role["rules"] or ():
-        names = rule.get("resourceNames") or [""]
-        words = (rule["verbs"], rule.get("apiGroups") or (), rule.get("resources") or (), names)
-        found |= set(product(*words))
-        found |= set(product(rule["verbs"], rule.get("nonResourceURLs") or ()))
-    return found
+def key(obj: dict[str, Any]) -> tuple[str, str, str]:
+    meta = obj["metadata"]
+    return obj["kind"], meta.get("namespace", ""), meta["name"]
 
 
-@pytest.mark.parametrize("role", defaultroles.roles(), ids=lambda role: role["metadata"]["name"])
-def test_a_default_role_is_the_real_one(role: dict[str, Any]) -> None:
-    real = REAL[role["kind"], role["metadata"]["name"]]
-    assert {name: role["metadata"][name] for name in real["metadata"]} == real["metadata"]
-    assert role.get("aggregationRule") == real.get("aggregationRule")
-    if "aggregationRule" not in role:  # a controller writes theirs
-        assert grants(role) == grants(real)
+def facts(obj: dict[str, Any], wanted: dict[str, Any]) -> dict[str, Any]:
+    """Give what an object says where the other says something; a server adds revisions, times and managers."""
+    found = {name: obj.get(name) for name in wanted}
+    return {**found, "metadata": {name: obj["metadata"].get(name) for name in wanted["metadata"]}}
 
 
-@pytest.mark.parametrize("binding", defaultroles.bindings(), ids=lambda each: each["metadata"]["name"])
-def test_a_default_binding_is_the_real_one(binding: dict[str, Any]) -> None:
-    real = REAL[binding["kind"], binding["metadata"]["name"]]
-    assert binding["roleRef"] == real["roleRef"]
-    by_name = sorted(binding["subjects"], key=lambda subject: subject["name"])
-    assert by_name == sorted(real["subjects"], key=lambda subject: subject["name"])
-
-
-async def test_they_are_there_after_the_start(tmp_path: Path) -> None:
+async def test_roles_bindings_and_priority_classes_are_those_of_the_real_server() -> None:
+    recorded = kubernetes.defaults()
     async with control_plane(crds=()) as plane:
-        found = await plane.client.get(CLUSTERROLES, "system:auth-delegator")
-        assert len(found["rules"]) == 2
-        reader = "extension-apiserver-authentication-reader"
-        assert await plane.client.get(ROLES, reader, "kube-system")
+        listed = [await plane.client.list(kind) for kind in KINDS]
+    stored = {key(each): each for each in itertools.chain(*listed)}
+    assert [facts(stored[key(each)], each) for each in recorded] == recorded
+    # A controller of Kubernetes, its scheduler, a Role of a namespace: each with who has it.
+    assert ("ClusterRoleBinding", "", "system:controller:root-ca-cert-publisher") in stored
+    assert ("ClusterRole", "", "system:kube-scheduler") in stored
+    assert ("RoleBinding", "kube-system", "system::leader-locking-kube-scheduler") in stored

@@ -1,7 +1,9 @@
 """The roles and bindings that exist from the first start: Kubernetes' own, and those of our engines.
 
-The API server creates what is absent when it starts, before it serves anybody; what an operator changed stays
-changed, and gets what a newer start brings unless its annotation ``rbac.authorization.kubernetes.io/autoupdate`` is
+Kubernetes' own are all that the real API server makes (``roadbed.apis.kubernetes.defaults``), so that
+kube-controller-manager, kube-scheduler and whatever else counts on them works beside the platform. The API server
+creates what is absent when it starts, before it serves anybody; what an operator changed stays changed, and gets
+what a newer start brings unless its annotation ``rbac.authorization.kubernetes.io/autoupdate`` is
 ``false``. Roles that a plugin needs beyond these are objects like any other, with the label
 ``rbac.roadbed.dev/aggregate-to-<engine>: "true"`` to reach an engine.
 
@@ -14,8 +16,8 @@ from collections.abc import Mapping, Sequence
 
 from roadbed.apimachinery.objects import annotations_of
 from roadbed.apimachinery.request import Object
+from roadbed.apis import kubernetes
 
-from . import defaultroles
 from . import policyobjects as make
 from .authz import GROUP
 from .policyobjects import AUTOUPDATE, READ, WRITE
@@ -47,32 +49,37 @@ _AWS = tuple(
 
 
 def policy() -> list[Object]:
-    """Give the ClusterRoles and ClusterRoleBindings to create where they are absent, roles first."""
-    roles = [*defaultroles.roles(), *_platform_roles()]
+    """Give the roles and bindings to create where they are absent, roles first, and the priority classes."""
     bindings = [
-        *defaultroles.bindings(),
         make.binding("roadbed:admins", "cluster-admin", groups=(ADMINS,)),
         make.binding("roadbed:basic-user", "roadbed:basic-user", groups=("system:authenticated",)),
         make.binding("system:portal", "system:portal", user=PORTAL),
-        make.binding(AGGREGATION, AGGREGATION, user=AGGREGATION),
+        make.binding("roadbed:clusterrole-aggregation", AGGREGATION, user=AGGREGATION),
         *(
             make.binding(f"system:engine:{name}", f"system:engine:{name}", user=f"system:engine:{name}")
             for name in _ENGINES
         ),
     ]
-    return [*roles, *bindings]
+    return [*kubernetes.defaults(), *_platform_roles(), *bindings]
 
 
 def brought_up_to_date(stored: Object, ours: Object) -> Object:
-    """Give what a stored object becomes at the start of a newer Roadbed: definitions ours, roles ours and theirs."""
+    """Give what a stored object becomes at the start of a newer Roadbed: definitions ours, roles ours and theirs.
+
+    It is ``stored`` itself where nothing changes.
+    """
     if "spec" in ours:
         if annotations_of(stored).get(_AUTOUPDATE_FLOW) == "false":
             return stored
         return {**stored, "spec": ours["spec"]}
-    if "rules" not in ours or annotations_of(stored).get(AUTOUPDATE) == "false":
+    if annotations_of(stored).get(AUTOUPDATE) == "false":
         return stored
-    kept = list(stored.get("rules") or ())
-    return {**stored, "rules": [*kept, *(rule for rule in ours["rules"] if rule not in kept)]}
+    for part in ("rules", "subjects"):
+        kept = list(stored.get(part) or ())
+        missing = [each for each in ours.get(part) or () if each not in kept]
+        if missing:
+            stored = {**stored, part: [*kept, *missing]}
+    return stored
 
 
 def _platform_roles() -> list[Object]:
@@ -109,7 +116,6 @@ def _platform_roles() -> list[Object]:
         make.role("roadbed:basic-user", make.rule(("create",), _REVIEWS, "portalsessions"), *offers),
         make.role("roadbed:aggregate-to-view", *seen, part_of=f"{_AGGREGATE}view"),
         make.role("roadbed:aggregate-to-edit", make.rule(WRITE, _AWS, "*"), part_of=f"{_AGGREGATE}edit"),
-        make.role(AGGREGATION, make.rule((*READ, "escalate", "patch", "update"), GROUP, "clusterroles")),
         make.role("system:portal", *impersonation, *projected, *managed, *questions),
         *_crossplane_roles(),
         *(role for name, rules in _engine_rules().items() for role in _engine(name, rules)),

@@ -1,4 +1,4 @@
-"""Roles, bindings and rules as objects, in few words. Pure; for ``bootstrap`` and ``defaultroles``.
+"""Roles, bindings and rules as objects, in few words. Pure; for ``bootstrap``.
 
 Everything made here is labelled as Kubernetes labels what it brings itself, and is brought up to date at a newer start
 unless its annotation is set to ``false``.

@@ -48,7 +48,7 @@ from .watchcache import Hub
 from .webhooks import Caller
 
 SYSTEM = User("system:apiserver", ("system:masters", "system:authenticated"))
-SYSTEM_NAMESPACES = ("default", "kube-system", "kube-public")
+SYSTEM_NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
 
 
 class ApiServer:
@@ -200,7 +200,8 @@ class ApiServer:
 
     async def _delete_all(self, served: Served) -> None:
         request = ApiRequest.on("deletecollection", served.resource)
-        await delete_collection(self._core, Call(served, SYSTEM, request))
+        # As in Kubernetes, who deleted the definition was asked for, nobody is for its objects.
+        await delete_collection(self._core, Call(served, SYSTEM, request), asks_admission=False)
 
     async def _release(self, name: str) -> None:
         """Remove our finalizer from a deleted CRD; the last one lets it go."""
@@ -232,7 +233,10 @@ class ApiServer:
         if stored is None:
             await system.call(ApiRequest.on("create", resource, body=obj, **place))
         elif updates:
-            wanted = bootstrap.brought_up_to_date(orjson.loads(stored.value), obj)
+            present = orjson.loads(stored.value)
+            wanted = bootstrap.brought_up_to_date(present, obj)
+            if wanted is present:
+                return
             await system.call(ApiRequest.on("update", resource, name=name, body=wanted, **place))
 
 

@@ -6,6 +6,7 @@ table of what we serve may live here; a kind of ours is a CRD under ``apis/crds`
 
 from .catalogue import Builtins, load
 from .columns import column_definitions
+from .defaults import defaults
 from .published import WORDS, published
 from .served import SERVED, Subresource, subresource
 
@@ -15,6 +16,7 @@ __all__ = [
     "Builtins",
     "Subresource",
     "column_definitions",
+    "defaults",
     "load",
     "published",
     "subresource",
