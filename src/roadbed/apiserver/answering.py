@@ -8,6 +8,7 @@ goes on. Compression is Kubernetes': level 1, from 128 KiB on.
 from __future__ import annotations
 
 import asyncio
+import re
 import zlib
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
@@ -28,6 +29,11 @@ THREAD_BYTES: Final = 64 * 1024  # re-writing more than this takes longer than t
 NO_CACHE: Final[Header] = (b"cache-control", b"no-cache, private")
 TEXT: Final[Header] = (b"content-type", b"text/plain; charset=utf-8")
 NO_SNIFFING: Final[Header] = (b"x-content-type-options", b"nosniff")
+MOST_WARNED: Final = 4096  # characters of all warnings together, from where on each is cut
+LONGEST_WARNING: Final = 256  # characters, where they are cut
+_CONTROL: Final = re.compile(
+    r"[\x00-\x1f\x7f-\x9f]"
+)  # would end a header or its value: such a warning is not told
 _MISSING: Final = b"404 page not found\n"
 _JSON: Final[Header] = (b"content-type", b"application/json")
 
@@ -68,7 +74,8 @@ async def respond(
         body = await written(body, manner)
         content_type = (b"content-type", manner.form.media_type.encode())
     headers = [content_type, *extra]
-    headers.extend(map(warning, warnings))
+    if warnings:
+        headers.extend(warned(warnings))
     return await send_bytes(send, status, body, headers, takes_gzip=manner.takes_gzip)
 
 
@@ -134,7 +141,27 @@ def _with_vary(headers: list[Header]) -> list[Header]:
     ]
 
 
-def warning(text: str) -> Header:
-    """Give the header that tells a client's user something, whatever became of the request."""
-    quoted = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", " ")
-    return b"warning", f'299 - "{quoted}"'.encode("ascii", "backslashreplace")
+def warned(warnings: Iterable[str]) -> list[Header]:
+    """Give the headers that tell a client's user something, whatever became of the request.
+
+    Each warning once, and all of them cut where they are long together.
+
+    Source: k8s.io/apiserver/pkg/endpoints/filters/warning.go and k8s.io/apimachinery/pkg/util/net/http.go.
+    """
+    found = [each for each in dict.fromkeys(warnings) if each and not _CONTROL.search(each)]
+    if sum(map(len, found)) <= MOST_WARNED:
+        return [_warning(each) for each in found]
+    kept: list[Header] = []
+    left = MOST_WARNED
+    for each in found:
+        if left <= 0:
+            break
+        cut = each[:LONGEST_WARNING]
+        kept.append(_warning(cut))
+        left -= len(cut)
+    return kept
+
+
+def _warning(text: str) -> Header:
+    quoted = text.replace("\\", "\\\\").replace('"', '\\"')
+    return b"warning", f'299 - "{quoted}"'.encode(errors="replace")

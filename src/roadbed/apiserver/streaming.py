@@ -48,7 +48,7 @@ async def stream(watch: Watch, form: Form, core: Core, receive: Receive, send: S
 
 
 def _warned(start: dict[str, Any], warnings: tuple[str, ...]) -> dict[str, Any]:
-    return {**start, "headers": [*start["headers"], *map(answering.warning, warnings)]}
+    return {**start, "headers": [*start["headers"], *answering.warned(warnings)]}
 
 
 async def _send_all(watch: Watch, shape: _Shape, send: Send) -> None:

@@ -113,7 +113,10 @@ def _tell_audit(call: Call) -> None:
 
 
 def _asked(call: Call, operation: Operation, obj: Object | None, old: Object | None) -> AdmissionRequest:
-    named = obj or old or {}
+    if call.request.verb == "deletecollection":
+        name = ""  # the request names none
+    else:
+        name = str((obj or old or {}).get("metadata", {}).get("name") or call.request.name)
     is_scale = call.request.subresource == "scale"
     if is_scale:
         obj, old = (None if each is None else scale.view(call, each) for each in (obj, old))
@@ -121,7 +124,7 @@ def _asked(call: Call, operation: Operation, obj: Object | None, old: Object | N
         operation=operation,
         resource=call.served.resource,
         namespace=call.request.namespace,
-        name=str(named.get("metadata", {}).get("name") or call.request.name),
+        name=name,
         user=call.user,
         object=obj,
         old=old,
@@ -260,6 +263,8 @@ def _prepare_change(call: Call, old: Object, new: Object) -> Object:
     _check_fixed(call, old, new)
     _keep_fixed(old, new)
     if subresource in ("status", "approval"):
+        if subresource == "status" and served.strategy.status_keeps is not None:
+            return _status_along(call, old, new, served.strategy.status_keeps)
         return _only_status(old, new)
     if subresource == "":
         if served.has_status:
@@ -373,6 +378,16 @@ def _only_status(old: Object, new: Object) -> Object:
         changed["status"] = new["status"]
     changed["metadata"] = dict(old["metadata"])
     _keep(new["metadata"], changed["metadata"], "managedFields")
+    return changed
+
+
+def _status_along(call: Call, old: Object, new: Object, kept: tuple[str, ...]) -> Object:
+    """Give the wanted object with the live spec: most built-in kinds let metadata be written with the status."""
+    changed = {**new, "metadata": {**new["metadata"]}}
+    _keep(old, changed, "spec")
+    for member in kept:
+        _keep(old["metadata"], changed["metadata"], member)
+    _check_finalizers(call, old, changed)
     return changed
 
 

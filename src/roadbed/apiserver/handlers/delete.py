@@ -1,4 +1,10 @@
-"""Delete: one object, or all that a selector names; finalizers hold what they hold."""
+"""Delete: one object, or all that a selector names; finalizers hold what they hold.
+
+Admission is asked about each object of a collection, without being told its name but by the object itself, as in
+Kubernetes. What it says of all of them goes back with the one answer, and into the one audit event.
+
+Source: k8s.io/apiserver/pkg/endpoints/handlers/delete.go, pkg/registry/generic/registry/store.go.
+"""
 
 from __future__ import annotations
 
@@ -39,30 +45,41 @@ async def delete(core: Core, call: Call) -> Answer:
             kind="namespaces",
             name=call.request.name,
         )
+    return await _delete(core, call, options)
+
+
+async def delete_collection(core: Core, call: Call, *, asks_admission: bool = True) -> Answer:
+    """Delete every object that the request's namespace and selectors name; gives the list of what they were.
+
+    Raises:
+        ApiError: one may not be deleted; those before it are gone.
+    """
+    options = _options(call)
+    page = await listing.list_page(core, call)
+    for item in page.items:
+        meta = orjson.loads(item)["metadata"]
+        request = replace(call.request, namespace=meta.get("namespace", ""), name=meta["name"])
+        one = Call(call.served, call.user, request, call.warnings, call.annotations)
+        try:
+            await _delete(core, one, options, asks_admission=asks_admission)
+        except NotFoundError:
+            continue  # someone else was quicker
+    return Answer(200, table.plain_list(call.served, page), tuple(call.warnings))
+
+
+async def _delete(core: Core, call: Call, options: dict[str, Any], *, asks_admission: bool = True) -> Answer:
     async with core.store.alone(call.served, call.path):
         live = await core.store.live(call.served, call.path)
         if live is None:
             raise call.not_found()
         _check(call, live, options.get("preconditions") or {})
+        if not asks_admission:
+            return await _remove(core, call, live, options)
         await writing.mutate(core, call, "DELETE", None, live)
-        if not core.admission.validates(resource):
+        if not core.admission.validates(call.served.resource):
             return await _remove(core, call, live, options)
         async with writing.judged(core, call, "DELETE", None, live):
             return await _remove(core, call, live, options)
-
-
-async def delete_collection(core: Core, call: Call) -> Answer:
-    """Delete every object that the request's namespace and selectors name; gives the list of what they were."""
-    _options(call)
-    page = await listing.list_page(core, call)
-    for item in page.items:
-        meta = orjson.loads(item)["metadata"]
-        request = replace(call.request, verb="delete", namespace=meta.get("namespace", ""), name=meta["name"])
-        try:
-            await delete(core, Call(call.served, call.user, request))
-        except NotFoundError:
-            continue  # someone else was quicker
-    return Answer(200, table.plain_list(call.served, page), tuple(call.warnings))
 
 
 async def _remove(core: Core, call: Call, live: Object, options: dict[str, Any]) -> Answer:
@@ -73,8 +90,11 @@ async def _remove(core: Core, call: Call, live: Object, options: dict[str, Any])
     if not finalizers:
         del held["metadata"]["finalizers"]
     if writing.is_free(served.strategy, held):
+        gone = orjson.dumps(served.ordered(live))
         if not call.is_dry_run:
-            await core.store.delete(served, call.path, live, expected=revision)
+            gone = await core.store.delete(served, call.path, live, expected=revision)
+        if served.strategy.returns_deleted:
+            return Answer(200, gone, tuple(call.warnings))
         return Answer(200, orjson.dumps(_success(call, live)), tuple(call.warnings))
     meta = held["metadata"]
     if not meta.get("deletionTimestamp"):
