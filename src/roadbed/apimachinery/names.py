@@ -9,13 +9,13 @@ Sources: k8s.io/apimachinery/pkg/api/validate/content, pkg/util/validation, pkg/
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final
 
 import orjson
 
-from .causes import forbidden, invalid_value, required, too_long
+from .causes import forbidden, go_quote, invalid_value, required, too_long
 from .errors import Cause
 
 NameRule = Callable[[str], list[str]]
@@ -281,6 +281,21 @@ def validate_finalizers(finalizers: Sequence[str], field: str = "metadata.finali
         detail = "finalizer orphan and foregroundDeletion cannot be both set"
         causes.append(invalid_value(field, list(finalizers), detail))
     return causes
+
+
+def finalizer_warnings(added: Iterable[str]) -> list[str]:
+    """Give what writers of these finalizers of a custom resource are warned of: what is refused elsewhere."""
+    found: list[str] = []
+    for name in sorted(added):
+        texts = list(_key_errors(name))
+        if "/" not in name and name not in _STANDARD_FINALIZERS:
+            path = " including a path (/)" if "." in name else ""
+            texts.append(
+                f"prefer a domain-qualified finalizer name{path} to avoid accidental conflicts with other "
+                "finalizer writers"
+            )
+        found += [f"metadata.finalizers: {go_quote(name)}: {text}" for text in texts]
+    return found
 
 
 def _length_errors(text: str, most: int) -> list[str]:

@@ -6,11 +6,11 @@ does, so that a stored CRD is a served CRD. What is judged, and how, is in ``def
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from roadbed.apimachinery.causes import invalid_value
+from roadbed.apimachinery.causes import go_quote, invalid_value
 from roadbed.apimachinery.cel_check import check_rules
 from roadbed.apimachinery.errors import ApiError, Cause
 from roadbed.apimachinery.request import Object
@@ -20,6 +20,7 @@ from .crd import CLEANUP, compile_schema
 from .definitions import accept, judge
 from .definitions.judging import names_of
 from .definitions.naming import condition
+from .definitions.versions import unknown_formats
 from .strategy import Strategy
 
 Names = Callable[[str], Mapping[str, Object]]
@@ -72,6 +73,16 @@ class CrdStrategy(Strategy):
             accepted = (obj.get("status") or {}).get("acceptedNames") or {}
             return list(names_of(accepted, "status.acceptedNames"))
         return judge(obj, old, None if self._trusts else _schema)
+
+    def warnings(self, obj: Object, old: Object | None) -> Sequence[str]:
+        if self._trusts or (old is not None and obj["spec"] == old.get("spec")):
+            return ()
+        known = () if old is None else set(unknown_formats(old["spec"]))
+        return [
+            f"unrecognized format {go_quote(each)}"
+            for each in unknown_formats(obj["spec"])
+            if each not in known
+        ]
 
     def _accept(self, obj: Object) -> None:
         """Set NamesAccepted, Established, acceptedNames and storedVersions."""

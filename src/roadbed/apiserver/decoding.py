@@ -173,7 +173,7 @@ def tidy(call: Call, obj: Object) -> None:
 
 
 def validate(call: Call, obj: Object, old: Object | None) -> None:
-    """Hold an object to metadata rules, schema, CEL rules and its kind's own rules.
+    """Hold an object to metadata rules, schema, CEL rules and its kind's own rules; its warnings are told.
 
     Raises:
         InvalidError: naming every field at fault.
@@ -192,6 +192,9 @@ def validate(call: Call, obj: Object, old: Object | None) -> None:
     if causes:
         name = obj["metadata"].get("name") or obj["metadata"].get("generateName") or ""
         raise invalid(served.resource.gvk, name, causes)
+    if not call.request.subresource:
+        told = call.warnings  # each once, also where a taken generated name was tried again
+        told.extend(each for each in served.strategy.warnings(obj, old) if each not in told)
 
 
 # What keeps rules from being asked: they are compiled for objects that have the right fields, of the right types.

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -21,6 +21,7 @@ from roadbed.apimachinery.names import (
     config_key_errors,
     dns_label_errors,
     dns_subdomain_errors,
+    finalizer_warnings,
     label_key_errors,
     path_segment_errors,
 )
@@ -59,6 +60,10 @@ class Strategy:
     allows_unconditional_update = True  # PUT without resourceVersion overwrites
     judges_all = False  # ``validate`` says all that the schema would, and in better words
     field_paths: FieldPaths = _NO_PATHS
+    returns_deleted = False  # a DELETE that removes gives the object, where most kinds give a Status
+    status_keeps: tuple[str, ...] | None = None
+    """What of metadata a write of the status leaves alone; None: all of it, and all but the status."""
+    status_resets: tuple[tuple[str, ...], ...] = (("spec",),)  # fields that a writer of the status never owns
 
     @property
     def name_rule(self) -> NameRule:
@@ -78,6 +83,11 @@ class Strategy:
         """Give what the schema can't say."""
         del obj, old
         return []
+
+    def warnings(self, obj: Object, old: Object | None) -> Sequence[str]:
+        """Give what the writer of a valid object is warned of; subresources are not asked about."""
+        del obj, old
+        return ()
 
     def spec_changed(self, new: Object, old: Object) -> bool:
         """Say whether the desired state differs, so that ``metadata.generation`` grows."""
@@ -181,6 +191,8 @@ class NamespaceStrategy(Strategy):
 
     field_paths = _NAMESPACE_PATHS
     has_grace_period = False
+    returns_deleted = True
+    status_keeps = ()
 
     @property
     def name_rule(self) -> NameRule:
@@ -282,6 +294,13 @@ class CustomStrategy(Strategy):
     def __init__(self, *, has_status: bool, field_paths: FieldPaths | None = None) -> None:
         self._ignored = ("metadata", "status") if has_status else ("metadata",)
         self.field_paths = field_paths or {}
+
+    def warnings(self, obj: Object, old: Object | None) -> Sequence[str]:
+        found = obj["metadata"].get("finalizers")
+        if not found:
+            return ()
+        known = () if old is None else old["metadata"].get("finalizers") or ()
+        return finalizer_warnings(set(found).difference(known))
 
     def spec_changed(self, new: Object, old: Object) -> bool:
         return _without(new, self._ignored) != _without(old, self._ignored)

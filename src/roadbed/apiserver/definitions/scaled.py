@@ -57,7 +57,7 @@ def _at(obj: Object, path: Sequence[str], wanted: type) -> tuple[Any, str]:
     value: Any = obj
     for depth, name in enumerate(path):
         if type(value) is not dict:
-            return None, _problem(path[:depth], value, "map[string]interface{}")
+            return None, _problem(path[: depth + 1], value, "map[string]interface{}")
         if name not in value:
             return None, ""
         value = value[name]
@@ -67,8 +67,21 @@ def _at(obj: Object, path: Sequence[str], wanted: type) -> tuple[Any, str]:
 
 
 def _problem(path: Sequence[str], value: Any, wanted: str) -> str:
-    shown = value if type(value) is str else "<nil>" if value is None else go_json(value)
-    return f"{_shown(path)} accessor error: {shown} is of the type {_GO[type(value)]}, expected {wanted}"
+    return f"{_shown(path)} accessor error: {_printed(value)} is of the type {_GO[type(value)]}, expected {wanted}"
+
+
+def _printed(value: Any) -> str:
+    """Give a value as Go prints it."""
+    match value:
+        case str():
+            return value
+        case None:
+            return "<nil>"
+        case list():
+            return f"[{' '.join(map(_printed, value))}]"
+        case dict():
+            return f"map[{' '.join(f'{name}:{_printed(value[name])}' for name in sorted(value))}]"
+    return go_json(value)
 
 
 def _shown(path: Sequence[str]) -> str:

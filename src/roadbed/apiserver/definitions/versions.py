@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from roadbed.apimachinery.causes import duplicate, invalid_value, required, too_many
 from roadbed.apimachinery.errors import Cause
+from roadbed.apimachinery.formats import check_of
 from roadbed.apimachinery.goschema import go_members, show_schema
 
 Raw = Mapping[str, Any]
@@ -90,6 +91,36 @@ def schema(
                 yield Cause("FieldValueInvalid", f"Invalid value: {show_schema(openapi)}: {detail}", at)
                 break
     yield from schemas(openapi, at)
+
+
+_ONE: Final = ("items", "not", "additionalProperties", "additionalItems")
+_LISTED: Final = ("items", "allOf", "anyOf", "oneOf")
+_NAMED: Final = ("properties", "patternProperties", "definitions", "dependencies")
+
+
+def unknown_formats(spec: Raw) -> list[str]:
+    """Give the formats of text in a definition that mean nothing, in the order they come, each once."""
+    found: dict[str, None] = {}
+    for each in spec.get("versions") or ():
+        _collect_formats((each.get("schema") or {}).get("openAPIV3Schema"), found)
+    return list(found)
+
+
+def _collect_formats(schema: Any, found: dict[str, None]) -> None:
+    if not isinstance(schema, Mapping):
+        return
+    shape = schema.get("format")
+    if shape and schema.get("type") == "string" and check_of(shape) is None:
+        found[shape] = None
+    for name in _ONE:
+        _collect_formats(schema.get(name), found)
+    for name in _LISTED:
+        if isinstance(schema.get(name), list):
+            for each in schema[name]:
+                _collect_formats(each, found)
+    for name in _NAMED:
+        for each in (schema.get(name) or {}).values():
+            _collect_formats(each, found)
 
 
 def subresources(found: Raw | None, path: str) -> Iterator[Cause]:
