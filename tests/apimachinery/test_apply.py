@@ -425,6 +425,13 @@ def test_an_object_without_managed_fields_gets_them_by_its_first_apply() -> None
     assert owned(obj, "before-first-apply", "Update") == {".spec", ".spec.paused"}
 
 
+def test_what_a_kind_is_before_anything_is_set_was_nobodys_before_the_first_apply() -> None:
+    """A Role without rules, applied twice, got an owner of its empty list and a new revision."""
+    manager = FieldManager(MANAGER.structure, MANAGER.api_version, zero=lambda: thing({"rules": None}))
+    live = thing({"rules": None}, uid="u")
+    assert manager.apply(live, thing(), manager="m", force=False, now=at(1)) == live
+
+
 # --- kubectl's move from client-side apply
 
 

@@ -120,7 +120,7 @@ class FieldManager:
         except ValueError as error:
             raise BadRequestError(f"failed to decode managed fields: {error}") from error
         if live is not None and not managed:
-            managed = self._track({}, live, {}, "before-first-apply", now)
+            managed = self._track(self.zero(), live, {}, "before-first-apply", now)
         before = live or {}
         try:
             result, managed = self._apply(before, wanted, managed, force=force, now=now)
