@@ -296,9 +296,11 @@ class Served:
 
     def _manager(self, subresource: str) -> FieldManager:
         definition = self.definition
-        resets = [("status",)] if definition.has_status and subresource in ("", "scale") else []
+        resets: list[tuple[str, ...]] = []
+        if definition.has_status and subresource in ("", "scale"):
+            resets = [("status",)]
         if subresource in ("status", "approval"):
-            resets = [("spec",)]
+            resets = list(definition.strategy.status_resets if subresource == "status" else (("spec",),))
         return FieldManager(
             structure=self.compiled.structure,
             api_version=self.resource.api_version,

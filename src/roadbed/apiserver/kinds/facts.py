@@ -62,6 +62,11 @@ class KindStrategy(Strategy):
         self.creates_on_update = facts.creates
         self.allows_unconditional_update = facts.overwrites
         self.field_paths = facts.fields
+        self.returns_deleted = resource.qualified in _RETURNED
+        self.status_keeps = (
+            None if resource.qualified in _STATUS_ALONE else _STATUS_KEEPS.get(resource.qualified, ())
+        )
+        self.status_resets = _STATUS_RESETS.get(resource.qualified, (("spec",),))
 
     @property
     def name_rule(self) -> NameRule:
@@ -168,6 +173,48 @@ FACTS: dict[tuple[str, str], Facts] = {
     **{("admissionregistration.k8s.io", plural): _STRICT_WITH_GENERATION for plural in _ADMISSION},
 }
 _PLAIN = Facts()
+# Kinds of which a DELETE gives the object it removed (``ReturnDeletedObject`` of their stores).
+_RETURNED = frozenset(
+    (
+        "csidrivers.storage.k8s.io",
+        "csinodes.storage.k8s.io",
+        "deviceclasses.resource.k8s.io",
+        "persistentvolumeclaims",
+        "persistentvolumes",
+        "pods",
+        "podtemplates",
+        "resourceclaims.resource.k8s.io",
+        "resourceclaimtemplates.resource.k8s.io",
+        "resourcequotas",
+        "resourceslices.resource.k8s.io",
+        "serviceaccounts",
+        "services",
+        "storageclasses.storage.k8s.io",
+        "volumeattachments.storage.k8s.io",
+        "volumeattributesclasses.storage.k8s.io",
+    )
+)
+# Kinds whose status is written without their metadata; of all others metadata may be written along.
+_WITH_METADATA = (("spec",), ("metadata",))
+_STATUS_RESETS: dict[str, tuple[tuple[str, ...], ...]] = {
+    "apiservices.apiregistration.k8s.io": _WITH_METADATA,
+    "certificatesigningrequests.certificates.k8s.io": (("spec",), ("status", "conditions")),
+    "deployments.apps": (("spec",), ("metadata", "labels")),
+    "flowschemas.flowcontrol.apiserver.k8s.io": _WITH_METADATA,
+    "pods": (("spec",), ("metadata", "deletionTimestamp"), ("metadata", "ownerReferences")),
+    "prioritylevelconfigurations.flowcontrol.apiserver.k8s.io": _WITH_METADATA,
+    "resourceclaims.resource.k8s.io": _WITH_METADATA,
+    "servicecidrs.networking.k8s.io": (),  # as Kubernetes, which names them for a group that is none
+    "validatingadmissionpolicies.admissionregistration.k8s.io": _WITH_METADATA,
+    "volumeattachments.storage.k8s.io": _WITH_METADATA,
+}
+_STATUS_ALONE = frozenset(
+    (
+        "servicecidrs.networking.k8s.io",
+        *(name for name, resets in _STATUS_RESETS.items() if resets == _WITH_METADATA),
+    )
+)
+_STATUS_KEEPS = {"deployments.apps": ("labels",), "pods": ("ownerReferences",)}
 _BY_REPLICAS = Scale(("spec", "replicas"), ("status", "replicas"), ("spec", "selector"))
 SCALES = {
     ("", "replicationcontrollers"): _BY_REPLICAS,
