@@ -107,7 +107,7 @@ async def fuzz(count: int, seed: int) -> int:
     accepted = 0
     for start in range(0, count, REQUESTS_EACH):
         storage = await open_storage("memory:")
-        server = await _server(storage)
+        server = await make_server(storage)
         try:
             for _ in range(min(REQUESTS_EACH, count - start)):
                 accepted += 200 <= await _ask(server, next(requests)) < 300
@@ -117,7 +117,7 @@ async def fuzz(count: int, seed: int) -> int:
     return accepted
 
 
-async def _server(storage: Any) -> ApiServer:
+async def make_server(storage: Any) -> ApiServer:
     def now() -> datetime:
         return datetime.now(UTC)
 

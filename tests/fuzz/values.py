@@ -44,7 +44,7 @@ ODD_TEXTS = (
     "10.0.0.1",
     "::1",
     "10.0.0.0/8",
-    "https://a.b/c",
+    "https://127.0.0.1:1/c",
     "uid-1",
     " a ",
     "a\nb",
@@ -103,6 +103,12 @@ def changed(choices: Choices, given: Any, times: int = 0) -> Any:
     return result
 
 
+def reshaped(choices: Choices, given: dict[str, Any]) -> dict[str, Any]:
+    """Give an object changed, but still an object."""
+    result = changed(choices, given)
+    return result if isinstance(result, dict) else given
+
+
 def _changed_once(choices: Choices, result: Any) -> Any:
     path = choices.pick(places(result))
     if not path:
@@ -145,12 +151,14 @@ Resolve = Callable[[str], Mapping[str, Any]]
 
 def like(choices: Choices, schema: Mapping[str, Any], resolve: Resolve, depth: int = 0) -> Any:
     """Give a value that an OpenAPI v3 schema describes, more or less: one in thirty places is something else."""
-    for part in (schema, *schema.get("allOf", ())):
-        if "$ref" in part:
+    if not isinstance(schema, Mapping):
+        return value(choices, 2)  # a part of a random schema that is none
+    for part in (schema, *(schema.get("allOf") or ())):
+        if isinstance(part, Mapping) and isinstance(part.get("$ref"), str):
             return like(choices, resolve(part["$ref"]), resolve, depth)
     if choices.once_in(30):
         return value(choices, 2)
-    if schema.get("enum"):
+    if schema.get("enum") and isinstance(schema["enum"], list):
         return choices.pick(schema["enum"])
     match schema.get("type"):
         case "object":
@@ -174,14 +182,16 @@ def like(choices: Choices, schema: Mapping[str, Any], resolve: Resolve, depth: i
 def _object(choices: Choices, schema: Mapping[str, Any], resolve: Resolve, depth: int) -> dict[str, Any]:
     made = {}
     members = schema.get("properties", {})
-    for name in schema.get("required", ()):
-        if name in members:
-            made[name] = like(choices, members[name], resolve, depth + 1)
+    members = members if isinstance(members, Mapping) else {}
+    required = schema.get("required") or ()
+    for name in required if isinstance(required, list) else ():
+        if isinstance(name, str) and name in members:
+            made[name] = _member(choices, name, members[name], resolve, depth + 1)
     optional = [name for name in members if name not in made]
     if optional and depth < 10:
         for _ in range(choices.below(4)):
             name = choices.pick(optional)
-            made[name] = like(choices, members[name], resolve, depth + 1)
+            made[name] = _member(choices, name, members[name], resolve, depth + 1)
     more = schema.get("additionalProperties")
     if isinstance(more, Mapping):
         for _ in range(choices.below(3)):
@@ -191,6 +201,34 @@ def _object(choices: Choices, schema: Mapping[str, Any], resolve: Resolve, depth
     if schema.get("x-kubernetes-preserve-unknown-fields") and choices.below(2):
         made[choices.pick(NAMES)] = value(choices, 2)
     return made
+
+
+def _member(choices: Choices, name: str, described: Mapping[str, Any], resolve: Resolve, depth: int) -> Any:
+    """Give a member; where the name says what kind of text it is, that kind."""
+    if isinstance(described, Mapping) and described.get("type") == "string":
+        if name in _EXPRESSIONS and not choices.once_in(10):
+            return expression(choices)
+        if name in _KNOWN and not choices.once_in(5):
+            return choices.pick(_KNOWN[name])
+    if name == "openAPIV3Schema" and depth < 8:
+        return schema(choices)
+    return like(choices, described, resolve, depth)
+
+
+_EXPRESSIONS = ("expression", "rule", "messageExpression", "valueExpression")
+_KNOWN = {
+    "operator": ("In", "Exists", "NotIn", "DoesNotExist", "Gt", "Equal"),
+    "kind": ("ConfigMap", "Widget", "Role", "ServiceAccount", "Deployment", "User", "Group"),
+    "apiVersion": ("v1", "apps/v1", "fuzz.example.org/v1", "rbac.authorization.k8s.io/v1"),
+    "apiGroup": ("", "apps", "rbac.authorization.k8s.io", "fuzz.example.org"),
+    "port": ("80", "http"),
+    "name": ("a", "b", "c", "default"),
+    "namespace": ("default", "a"),
+    "jsonPath": (".spec.a", ".metadata.name", ".a[0]", "..a", "{.a}", ".a[?(@.b=='c')].d"),
+    "fieldPath": (".a", ".spec.a", ".items[0]", "self"),
+    "hostname": ("a.b", "*.a.b"),
+    "path": ("/", "/a", "a"),
+}
 
 
 def _text(choices: Choices, schema: Mapping[str, Any]) -> str:
@@ -263,7 +301,7 @@ def _adorned(choices: Choices, made: dict[str, Any], depth: int) -> dict[str, An
         inner = choices.pick(({"minProperties": 1}, {"maximum": 3}, {"minLength": 1}, {"required": ["a"]}))
         made[junctor] = inner if junctor == "not" else [inner]
     if choices.once_in(25):
-        return dict(changed(choices, made)) if made else made
+        return reshaped(choices, made)
     return made
 
 
