@@ -22,8 +22,8 @@ class AdmissionRequest:
     ``object`` is what would be stored (absent on DELETE), ``old`` what is stored (absent on CREATE). ``name`` is that
     in the request's address or body, empty where it names none (each object of a collection that is deleted: ``old``
     has its name). ``dry_run`` asks for no side effect at all. ``options`` are the request's CreateOptions,
-    UpdateOptions, PatchOptions or DeleteOptions. What is put into ``warnings`` goes back with the answer, what is put
-    into ``annotations`` into the audit log. ``kind`` is set where objects are of another kind than the resource's own
+    UpdateOptions (of a patch, too) or DeleteOptions. What is put into ``warnings`` goes back with the answer, what is
+    put into ``annotations`` into the audit log. ``kind`` is set where objects are of another kind than the resource's own
     (the TokenRequest of ``serviceaccounts/token``, the Scale of a scale subresource).
     """
 

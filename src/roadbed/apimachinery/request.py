@@ -42,7 +42,8 @@ class ApiRequest:
     ``limit``, ``continue``, ``resourceVersion``, ``resourceVersionMatch``, ``timeoutSeconds``,
     ``allowWatchBookmarks``, ``sendInitialEvents``, ``dryRun``, ``fieldManager``, ``fieldValidation``,
     ``force``, ``propagationPolicy``). ``body`` is the decoded object, patch or ``DeleteOptions``; the
-    receiver must not change it. ``patch_type`` is a media type, for verb ``patch`` only.
+    receiver must not change it. ``patch_type`` is a media type, for verb ``patch`` only. ``agent`` is the program that
+    asks: it owns the fields where no ``fieldManager`` is named.
     """
 
     verb: Verb
@@ -56,6 +57,7 @@ class ApiRequest:
     patch_type: str = ""
     options: Mapping[str, str] = field(default_factory=dict)
     impersonate: User | None = None
+    agent: str = ""
 
     @classmethod
     def on(cls, verb: Verb, resource: Resource, **members: Any) -> ApiRequest:

@@ -210,9 +210,10 @@ class HttpFace:
     ) -> tuple[ApiRequest, tuple[str, ...]]:
         """Read the body and give the request, with a warning for each key that the body has twice."""
         headers, query = asked.headers, asked.query
-        body, patch_type = None, ""
+        body, patch_type, agent = None, "", ""
         doubled: tuple[str, ...] = ()
         if verb in _WITH_BODY:
+            agent = manager_name("", headers.get("user-agent", ""))
             raw = await bodies.read(receive, headers.get("content-length", ""))
             content_type = headers.get("content-type", "")
             if verb == "patch":
@@ -224,8 +225,6 @@ class HttpFace:
                 doubled = bodies.repeated_in_patch(raw, body, patch_type, strictness)
             elif not verb.startswith("delete"):
                 doubled = bodies.repeated(raw, body, strictness)
-            if "fieldManager" not in query and patch_type != "application/apply-patch+yaml":
-                query["fieldManager"] = manager_name("", headers.get("user-agent", ""))
         request = ApiRequest(
             verb,
             found.group,
@@ -237,6 +236,7 @@ class HttpFace:
             body=body,
             patch_type=patch_type,
             options=query,
+            agent=agent,
         )
         return request, doubled
 

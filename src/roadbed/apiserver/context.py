@@ -90,7 +90,13 @@ class Call:
     @property
     def manager(self) -> str:
         """Who owns the fields that this request sets."""
-        return self.request.options.get("fieldManager", "") or self.user.name.rpartition(":")[2] or "unknown"
+        request = self.request
+        return (
+            request.options.get("fieldManager", "")
+            or request.agent
+            or self.user.name.rpartition(":")[2]
+            or "unknown"
+        )
 
     def flag(self, name: str) -> bool:
         """Read a boolean option as Kubernetes does: present and not ``false`` or ``0``."""

@@ -140,15 +140,13 @@ def _asked(call: Call, operation: Operation, obj: Object | None, old: Object | N
 def _options(call: Call, operation: Operation) -> dict[str, Any]:
     """Give the options of a request as the object that webhooks are shown."""
     request = call.request
-    verb = "Patch" if request.verb == "patch" and operation == "UPDATE" else operation.capitalize()
-    options: dict[str, Any] = {"kind": f"{verb}Options", "apiVersion": "meta.k8s.io/v1"}
+    # As Kubernetes: that an update was asked for by a patch is not told.
+    options: dict[str, Any] = {"kind": f"{operation.capitalize()}Options", "apiVersion": "meta.k8s.io/v1"}
     for name in ("fieldManager", "fieldValidation", "propagationPolicy"):
         if request.options.get(name):
             options[name] = request.options[name]
     if call.is_dry_run:
         options["dryRun"] = ["All"]
-    if verb == "Patch" and "force" in request.options:
-        options["force"] = call.flag("force")
     if operation == "DELETE" and isinstance(request.body, dict):
         options = {**request.body, **options}
     return options
@@ -202,6 +200,7 @@ async def _store_new(core: Core, call: Call, obj: Object) -> Answer:
     meta["creationTimestamp"] = core.now()
     if served.strategy.has_generation:
         meta["generation"] = 1
+    served.strategy.ask(obj, call.user)
     served.strategy.complete_create(obj)
     validate(call, obj, None)
     if not core.admission.validates(served.resource):

@@ -24,7 +24,7 @@ from roadbed.apiserver.admission import Reinvocation
 from roadbed.apiserver.policies.evaluation import Evaluation
 
 from .hooks import Hook, Hooks, Invocation
-from .reviews import CallFailedError, Reviewing, call_failed
+from .reviews import CallFailedError, Reviewing, call_failed, internal_error
 
 logger = logging.getLogger(__name__)
 
@@ -88,7 +88,8 @@ class MutatingWebhooks:
                 "failed calling webhook, failing open", extra={"webhook": hook.name, "why": str(error)}
             )
             request.annotations[FAILED_OPEN + mark] = hook.name
-        _annotate(request, MUTATION + mark, hook, mutated=changed is not None)
+        finally:  # whatever came of it
+            _annotate(request, MUTATION + mark, hook, mutated=changed is not None)
         return changed
 
     async def _patched(
@@ -96,18 +97,16 @@ class MutatingWebhooks:
     ) -> Object | None:
         hook = invocation.hook
         if request.object is None:
-            text = f"admission webhook {go_quote(hook.name)} attempted to modify the object, which is not supported for this operation"
-            raise ApiError(f"Internal error occurred: {text}")
+            what = "attempted to modify the object, which is not supported for this operation"
+            raise internal_error(f"admission webhook {go_quote(hook.name)} {what}")
         cluster = self._hooks.cluster
         seen = await cluster.shown(request, request.object, invocation.resource)
         try:
             patched = json_patch(orjson.loads(orjson.dumps(seen)), patch)
         except ApiError as error:
-            raise ApiError(f"Internal error occurred: {error.message}") from error
+            raise internal_error(error.message) from error
         if not isinstance(patched, dict) or not isinstance(patched.get("metadata"), dict):
-            raise ApiError(
-                f"Internal error occurred: admission webhook {go_quote(hook.name)} left no object with metadata"
-            )
+            raise internal_error(f"admission webhook {go_quote(hook.name)} left no object with metadata")
         if patched == seen:
             return None
         return await cluster.taken_back(request, patched, invocation.resource)

@@ -115,7 +115,11 @@ class Reviewing:
 
 def call_failed(hook: Hook, error: Exception) -> ApiError:
     """Give the error of a write that fails because its webhook could not be asked."""
-    text = f"failed calling webhook {go_quote(hook.name)}: {error}"
+    return internal_error(f"failed calling webhook {go_quote(hook.name)}: {error}")
+
+
+def internal_error(text: str) -> ApiError:
+    """Give the error of a write that fails for no fault of its writer."""
     return ApiError(f"Internal error occurred: {text}", causes=[Cause("", text)])
 
 
@@ -129,6 +133,7 @@ def denial(name: str, status: Any) -> ApiError:
     told["message"] = f"{denied}: {why}" if why else f"{denied} without explanation"
     error = ApiError.from_status(told)
     error.reason = str(told.get("reason") or "")
+    error.has_details = isinstance(told.get("details"), Mapping)
     return error
 
 
