@@ -77,6 +77,16 @@ def problems(spec, value, old=None):
             "spec: Invalid value: 7: spec in body should be a multiple of 5",
         ),
         (
+            {"type": "number", "multipleOf": 1e-10},
+            1e300,
+            "spec: Invalid value: 1e+300: spec in body should be a multiple of 1e-10",
+        ),
+        (
+            {"type": "number", "multipleOf": 0.5},
+            3,
+            "spec: Invalid value: 0: factor MultipleOf declared for spec must be positive: 0",
+        ),
+        (
             {"type": "array", "maxItems": 1, "items": {"type": "string"}},
             ["a", "b"],
             "spec: Too many: 2: must have at most 1 item",
@@ -141,6 +151,7 @@ def test_a_violation_is_said_as_kubernetes_says_it(spec, value, expected):
         ({"type": "string", "nullable": True}, None),
         ({"type": "string", "format": "no-such-format"}, "anything"),
         ({"type": "number", "multipleOf": 0.1}, 0.3),
+        ({"type": "integer", "multipleOf": 2}, 9007199254740994),
         ({"x-kubernetes-int-or-string": True, "anyOf": [{"type": "integer"}, {"type": "string"}]}, "80%"),
         ({"x-kubernetes-preserve-unknown-fields": True}, {"any": ["thing"]}),
         ({"type": "array", "x-kubernetes-list-type": "set", "items": {}}, [1, True, "1"]),

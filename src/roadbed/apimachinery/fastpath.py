@@ -24,7 +24,6 @@ _PLAIN: Final = {
     "maximum": "maximum",
     "exclusive_minimum": "exclusiveMinimum",
     "exclusive_maximum": "exclusiveMaximum",
-    "multiple_of": "multipleOf",
     "min_length": "minLength",
     "max_length": "maxLength",
     "min_items": "minItems",
@@ -110,7 +109,9 @@ class _Translation:
         return schema
 
     def _checks(self, checks: Checks) -> dict[str, Any]:
-        if checks.multiple_of is not None and checks.multiple_of <= 0:
+        if (
+            checks.multiple_of is not None
+        ):  # Kubernetes takes the factor in the type of the value: 0.5 is 0 for 3
             return dict(_NEVER)
         schema = {
             theirs: value

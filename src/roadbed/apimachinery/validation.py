@@ -179,14 +179,17 @@ def go_words(problem: Any) -> str:
 
 
 def _check_number(checks: Checks, value: float, path: str, found: _Findings) -> None:
-    factor = checks.multiple_of
-    if factor is not None and factor <= 0:
-        cause = f"factor MultipleOf declared for {path} must be positive: {go_number(factor)}"
-        found.add(causes.invalid_value(_field(path), factor, cause))
-    elif factor is not None and not _is_multiple(value, factor):
-        _refuse(found, path, value, f"should be a multiple of {go_number(type(value)(factor) or factor)}")
+    like = type(
+        value
+    )  # Kubernetes takes factors and prints bounds in the type of the value: 3e+06 beside 2.5e+07
+    if checks.multiple_of is not None:
+        factor = like(checks.multiple_of)
+        if factor <= 0:
+            cause = f"factor MultipleOf declared for {path} must be positive: {go_number(factor)}"
+            found.add(causes.invalid_value(_field(path), factor, cause))
+        elif not _is_multiple(value, factor):
+            _refuse(found, path, value, f"should be a multiple of {go_number(factor)}")
     least, most = checks.minimum, checks.maximum
-    like = type(value)  # Kubernetes prints a bound in the type of the value: 3e+06 beside 2.5e+07
     if least is not None and (value < least or (checks.exclusive_minimum and value == least)):
         words = "greater than" if checks.exclusive_minimum else "greater than or equal to"
         _refuse(found, path, value, f"should be {words} {go_number(like(least))}")
@@ -195,12 +198,17 @@ def _check_number(checks: Checks, value: float, path: str, found: _Findings) -> 
         _refuse(found, path, value, f"should be {words} {go_number(like(most))}")
 
 
+_MOST_EXACT = 2**53 - 1  # beyond it not every whole number is a float
+
+
 def _is_multiple(value: float, factor: float) -> bool:
     if isinstance(value, int) and isinstance(factor, int):
         return value % factor == 0
-    quotient = value / factor
+    quotient = value * (1 / factor) if factor < 1 else value / factor
+    if not abs(quotient) <= _MOST_EXACT:  # infinity and what is no number included
+        return False
     # Binary fractions don't divide evenly: 0.3 / 0.1 is 2.9999999999999996.
-    return abs(quotient - round(quotient)) <= 1e-9 * max(1.0, abs(quotient))
+    return abs(quotient - round(quotient)) < 1e-9 * abs(round(quotient)) or quotient == round(quotient)
 
 
 def _check_enum(allowed: Sequence[Any], value: Any, path: str, found: _Findings) -> None:
