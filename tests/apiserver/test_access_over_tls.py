@@ -84,8 +84,6 @@ async def port(tmp_path: Path) -> AsyncIterator[Port]:
         sealer=access.sealer,
         clock=lambda: datetime.now(UTC),
     )
-    for admitter in access.admitters:
-        server.add_admitter(admitter)
     for reviewer in access.reviewers:
         server.add_reviewer(reviewer)
     await server.start()

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
 from collections.abc import AsyncIterator
-from typing import Any, cast
+from typing import Any
 
 import orjson
 import pytest
@@ -13,12 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from roadbed.apimachinery.admission import AdmissionRequest
-from roadbed.apimachinery.errors import BadRequestError, ForbiddenError, InvalidError, NotFoundError
+from roadbed.apimachinery.causes import text_of
+from roadbed.apimachinery.errors import ForbiddenError, NotFoundError
 from roadbed.apimachinery.request import User
 from roadbed.apis import rbac as kinds
 from roadbed.apiserver import bootstrap
 from roadbed.apiserver.authz import Rbac
 from roadbed.apiserver.escalation import EscalationGuard
+from roadbed.apiserver.kinds.judging import access
 from roadbed.apiserver.ports import Attributes
 from roadbed.apiserver.rules import PolicyRule, missing
 from roadbed.storage import Storage, open_storage
@@ -293,7 +294,8 @@ async def test_a_known_user_is_checked_within_the_budget(world: World) -> None:
 
 async def bootstrapped(world: World) -> World:
     for obj in bootstrap.policy():
-        await world.put(obj)
+        if obj["kind"] in PLURALS:
+            await world.put(obj)
     return world
 
 
@@ -357,7 +359,7 @@ def write(world: World, obj: dict[str, Any], user: User, old: dict[str, Any] | N
     metadata = obj["metadata"]
     operation: Any = "UPDATE" if old else "CREATE"
     resource, namespace = by_kind[obj["kind"]], metadata.get("namespace", "")
-    return world.guard.admit(
+    return world.guard.validate(
         AdmissionRequest(operation, resource, namespace, metadata["name"], user, obj, old)
     )
 
@@ -407,12 +409,10 @@ async def test_a_write_that_changes_no_right_is_not_checked_again(world: World) 
     await write(world, labelled, ANN, old=strong)
 
 
-async def test_a_role_ref_never_changes_and_subjects_get_their_group(world: World) -> None:
-    bare = binding("b", "view", {"kind": "User", "name": "ann"}, namespace="shop")
-    completed = await write(world, bare, ROOT)
-    assert completed["subjects"] == [{"apiGroup": GROUP, "kind": "User", "name": "ann"}]
-    with pytest.raises(InvalidError, match="cannot change roleRef"):
-        await write(world, binding("b", "edit", to_user("ann"), namespace="shop"), ROOT, old=completed)
+def test_a_role_ref_never_changes() -> None:
+    old = binding("b", "view", to_user("ann"), namespace="shop")
+    found = access.binding(binding("b", "edit", to_user("ann"), namespace="shop"), old)
+    assert ["cannot change roleRef" in each.message for each in found] == [True]
 
 
 @pytest.mark.parametrize(
@@ -425,7 +425,7 @@ async def test_a_role_ref_never_changes_and_subjects_get_their_group(world: Worl
         (role("r", {"verbs": ["get"], "resources": ["pods"]}), "rules[0].apiGroups: Required value"),
         (
             role("r", {"verbs": ["get"], "nonResourceURLs": ["/x"]}, namespace="shop"),
-            "namespaced rules cannot apply to non-resource URLs",
+            'rules[0].nonResourceURLs: Invalid value: ["/x"]: namespaced rules cannot apply to non-resource URLs',
         ),
         (
             binding("b", "r", to_user("x"), kind="Role"),
@@ -438,12 +438,9 @@ async def test_a_role_ref_never_changes_and_subjects_get_their_group(world: Worl
         (binding("b", "r", {"kind": "ServiceAccount", "name": "x"}), "subjects[0].namespace: Required value"),
     ],
 )
-async def test_malformed_roles_and_bindings_are_refused_by_field(
-    world: World, obj: dict[str, Any], said: str
-) -> None:
-    with pytest.raises(InvalidError) as refused:
-        await write(world, obj, ROOT)
-    assert said in refused.value.message
+def test_malformed_roles_and_bindings_are_refused_by_field(obj: dict[str, Any], said: str) -> None:
+    judge = access.role if "Binding" not in obj["kind"] else access.binding
+    assert any(text_of(each).startswith(said) for each in judge(obj, None))
 
 
 async def test_a_stored_object_that_cannot_be_read_grants_nothing_and_harms_nobody(
@@ -465,72 +462,6 @@ async def test_a_stored_object_that_cannot_be_read_grants_nothing_and_harms_nobo
     await world.put(role("reader", rule("get", "configmaps")))
     await world.put(binding("b", "reader", to_user("ann")))
     assert world.can(ANN, "get", "configmaps", "shop")
-
-
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(max_size=2),
-    lambda inner: (
-        st.lists(inner, max_size=2)
-        | st.dictionaries(
-            st.sampled_from(
-                [
-                    "verbs",
-                    "kind",
-                    "name",
-                    "apiGroup",
-                    "resources",
-                    "clusterRoleSelectors",
-                    "matchLabels",
-                    "matchExpressions",
-                    "key",
-                    "operator",
-                ]
-            ),
-            inner,
-            max_size=3,
-        )
-    ),
-    max_leaves=6,
-)
-
-
-class EmptyStore:
-    """Holds nothing and never changes."""
-
-    def scan(self, prefix: str) -> list[Any]:
-        return []
-
-    def subscribe(self, observer: Any) -> Any:
-        return lambda: None
-
-
-@given(
-    kind=st.sampled_from(sorted(PLURALS)),
-    members=st.dictionaries(
-        st.sampled_from(["rules", "aggregationRule", "subjects", "roleRef"]), JSON, max_size=4
-    ),
-)
-async def test_any_role_or_binding_is_admitted_or_refused_in_words(
-    kind: str, members: dict[str, Any]
-) -> None:
-    guard = EscalationGuard(Rbac(cast("Storage", EmptyStore())))
-    resource = {
-        each.kind: each
-        for each in (kinds.ROLES, kinds.CLUSTERROLES, kinds.ROLEBINDINGS, kinds.CLUSTERROLEBINDINGS)
-    }[kind]
-    namespace = "shop" if resource.namespaced else ""
-    with contextlib.suppress(BadRequestError, InvalidError, ForbiddenError, NotFoundError):
-        await guard.admit(
-            AdmissionRequest(
-                "CREATE",
-                resource,
-                namespace,
-                "x",
-                ANN,
-                {"kind": kind, "metadata": {"name": "x"}, **members},
-                None,
-            )
-        )
 
 
 WORDS = st.lists(st.sampled_from(["a", "b", "*"]), min_size=1, max_size=2, unique=True).map(tuple)

@@ -125,8 +125,6 @@ async def make_server(storage: Any) -> ApiServer:
     server = ApiServer(
         storage, authenticator=_Admin(), authorizer=access.authorizer, sealer=access.sealer, clock=now
     )
-    for admitter in access.admitters:
-        server.add_admitter(admitter)
     for reviewer in access.reviewers:
         server.add_reviewer(reviewer)
     await server.start()

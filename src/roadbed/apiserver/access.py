@@ -13,14 +13,13 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from roadbed.apimachinery.admission import Admitter, Reviewer
+from roadbed.apimachinery.admission import Reviewer
 from roadbed.storage import Storage
 
 from .authn import RequestAuthenticator, Tokens
 from .authz import Rbac
 from .certificates import Certificates
 from .encryption import AesSealer
-from .escalation import EscalationGuard
 from .ports import Clock
 from .reviews import reviewers
 from .serviceaccounts import AccountTokens, Keys, TokenRequests, documents
@@ -39,7 +38,6 @@ class Access:
     authenticator: RequestAuthenticator
     authorizer: Rbac
     sealer: AesSealer
-    admitters: Sequence[Admitter]
     reviewers: Sequence[Reviewer]
 
     @classmethod
@@ -73,14 +71,11 @@ class Access:
             authenticator=authenticator,
             authorizer=authorizer,
             sealer=sealer,
-            admitters=(EscalationGuard(authorizer),),
             reviewers=reviewers(authorizer, tokens, authenticator),
         )
 
     def join(self, server: ApiServer) -> None:
-        """Register admitters, reviewers, token requests and the OIDC documents on a server, before it starts."""
-        for admitter in self.admitters:
-            server.add_admitter(admitter)
+        """Register reviewers, token requests and the OIDC documents on a server, before it starts."""
         for reviewer in self.reviewers:
             server.add_reviewer(reviewer)
         server.add_poster("", "serviceaccounts", "token", TokenRequests(self.accounts))

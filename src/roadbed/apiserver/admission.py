@@ -2,8 +2,8 @@
 
 Held by ``Core``; asked by ``writing`` and ``handlers.delete``. First the mutators (defaults of Kubernetes' own
 plug-ins, mutating policies, mutating webhooks), all of them once more when a later one changed what an earlier one
-saw; then the admitters of this platform (escalation checks, engines' rules), so that nothing changes behind their
-backs; then, once the object is complete and valid, the validators (policies, webhooks, quotas). A resource that
+saw; then the admitters of this platform (engines' rules), so that nothing changes behind their backs; then, once
+the object is complete and valid, the validators (escalation checks, policies, webhooks, quotas). A resource that
 nobody looks at costs a few comparisons and nothing else.
 
 Source: k8s.io/apiserver/pkg/admission (chain, reinvocation) and pkg/kubeapiserver/options/plugins.go (order).

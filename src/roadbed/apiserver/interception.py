@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine, Sequence
 
 from .admitters import CertificateChecks, Defaults
+from .authz import Rbac
 from .context import Core
+from .escalation import EscalationGuard
 from .local import LocalTransport
 from .matching import CONFIGURATION_GROUP, Cluster
 from .policies import mutating as mutating_policies
@@ -72,6 +74,7 @@ def intercept(core: Core, caller: Caller, authorizer: Authorizer) -> Sequence[Ke
             ),
         ],
         validators=[
+            *([("EscalationGuard", EscalationGuard(authorizer))] if isinstance(authorizer, Rbac) else ()),
             ("LimitRanger", limits),
             ("CertificateChecks", CertificateChecks(authorizer)),
             ("ValidatingAdmissionPolicy", ValidatingPolicies(validating, evaluation)),

@@ -231,8 +231,6 @@ async def site(unchanging_crds: list[dict[str, Any]]) -> AsyncIterator[Site]:
         crds=[*unchanging_crds, definition(DATABASES, DATABASE_SCHEMA), definition(BUCKETS, BUCKET_SCHEMA)],
         clock=clock,
     )
-    for admitter in access.admitters:
-        server.add_admitter(admitter)
     for reviewer in access.reviewers:
         server.add_reviewer(reviewer)
     await server.start()

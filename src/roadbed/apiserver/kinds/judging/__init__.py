@@ -15,7 +15,7 @@ from roadbed.apimachinery.request import Object
 from roadbed.apiserver.policies import judging as policies
 from roadbed.apiserver.webhooks import judging as webhooks
 
-from . import addresses, network, others, pods, quotas, registrations, workloads
+from . import access, addresses, network, others, pods, quotas, registrations, workloads
 
 __all__ = ["JUDGES"]
 
@@ -50,10 +50,10 @@ JUDGES: dict[tuple[str, str], Callable[[Object, Object | None], list[Cause]]] = 
     ("apiregistration.k8s.io", "apiservices"): registrations.api_service,
     ("certificates.k8s.io", "certificatesigningrequests"): others.certificate_request,
     ("flowcontrol.apiserver.k8s.io", "prioritylevelconfigurations"): others.priority_level,
-    (_RBAC, "roles"): others.role,
-    (_RBAC, "clusterroles"): others.role,
-    (_RBAC, "rolebindings"): others.binding,
-    (_RBAC, "clusterrolebindings"): others.binding,
+    (_RBAC, "roles"): access.role,
+    (_RBAC, "clusterroles"): access.role,
+    (_RBAC, "rolebindings"): access.binding,
+    (_RBAC, "clusterrolebindings"): access.binding,
     **{(_ADMISSION, plural): judge for plural, judge in webhooks.JUDGES.items()},
     **{(_ADMISSION, plural): judge for plural, judge in policies.JUDGES.items()},
 }

@@ -1,20 +1,19 @@
-"""What makes storage, scheduling, access and flow control objects invalid. Pure.
+"""What makes storage, scheduling, certificate and flow control objects invalid. Pure.
 
-Source: k8s.io/kubernetes/pkg/apis/{core,storage,scheduling,rbac,certificates,flowcontrol}/validation/validation.go.
+Source: k8s.io/kubernetes/pkg/apis/{core,storage,scheduling,certificates,flowcontrol}/validation/validation.go.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Mapping
 from typing import Any
 
 from roadbed.apimachinery.causes import forbidden, invalid_value, not_supported, required
 from roadbed.apimachinery.errors import Cause
 from roadbed.apimachinery.request import Object
 
-from .findings import invalid_struct, items, needed, one_of, part
+from .findings import needed, one_of, part
 
 _MODES = ("ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod")
 _NO_VOLUME = frozenset(
@@ -127,63 +126,6 @@ def priority_class(obj: Object, old: Object | None) -> list[Cause]:
         text = f"maximum allowed value of a user defined priority is {_MOST_PRIORITY}"
         return [forbidden("value", text)]
     return []
-
-
-def role(obj: Object, old: Object | None) -> list[Cause]:
-    """Judge a Role or ClusterRole."""
-    del old
-    causes: list[Cause] = []
-    is_cluster = obj.get("kind") == "ClusterRole"
-    for at, rule in items(obj, "rules"):
-        causes += needed(rule, at, "verbs", "verbs must contain at least one value")
-        if rule.get("nonResourceURLs"):
-            if not is_cluster:
-                text = "namespaced rules cannot apply to non-resource URLs"
-                causes.append(invalid_value(f"{at}.nonResourceURLs", rule["nonResourceURLs"], text))
-            if any(rule.get(each) for each in ("apiGroups", "resources", "resourceNames")):
-                text = "rules cannot apply to both regular resources and non-resource URLs"
-                causes.append(invalid_value(f"{at}.nonResourceURLs", rule["nonResourceURLs"], text))
-            continue
-        causes += needed(rule, at, "apiGroups", "resource rules must supply at least one api group")
-        causes += needed(rule, at, "resources", "resource rules must supply at least one resource")
-    return causes
-
-
-def binding(obj: Object, old: Object | None) -> list[Cause]:
-    """Judge a RoleBinding or ClusterRoleBinding."""
-    reference = part(obj, "roleRef")
-    known = ("Role", "ClusterRole") if obj.get("kind") == "RoleBinding" else ("ClusterRole",)
-    causes: list[Cause] = []
-    group = "rbac.authorization.k8s.io"
-    if reference.get("apiGroup") != group:
-        causes.append(not_supported("roleRef.apiGroup", reference.get("apiGroup"), (group,)))
-    if reference.get("kind") not in known:
-        causes.append(not_supported("roleRef.kind", reference.get("kind"), known))
-    causes += needed(reference, "roleRef", "name")
-    for at, subject in items(obj, "subjects"):
-        causes += _subject(subject, at, is_namespaced=obj.get("kind") == "RoleBinding")
-    if old is not None and reference != part(old, "roleRef"):
-        causes.append(invalid_struct("roleRef", shown_reference(reference), "cannot change roleRef"))
-    return causes
-
-
-def shown_reference(reference: Mapping[str, Any]) -> dict[str, Any]:
-    """Give a roleRef as Go prints its type, which has no JSON names."""
-    members = (("APIGroup", "apiGroup"), ("Kind", "kind"), ("Name", "name"))
-    return {shown: reference.get(name) or "" for shown, name in members}
-
-
-def _subject(subject: dict[str, Any], path: str, *, is_namespaced: bool) -> list[Cause]:
-    causes = needed(subject, path, "name")
-    kind, known = subject.get("kind"), ("ServiceAccount", "User", "Group")
-    if kind not in known:
-        return [*causes, not_supported(f"{path}.kind", kind, known)]
-    wanted = "" if kind == "ServiceAccount" else "rbac.authorization.k8s.io"
-    if (subject.get("apiGroup") or "") != wanted:
-        causes.append(not_supported(f"{path}.apiGroup", subject.get("apiGroup") or "", (wanted,)))
-    if kind == "ServiceAccount" and not is_namespaced:
-        causes += needed(subject, path, "namespace")
-    return causes
 
 
 def certificate_request(obj: Object, old: Object | None) -> list[Cause]:
