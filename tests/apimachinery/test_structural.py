@@ -102,6 +102,10 @@ def problems(spec):
             {"type": "array", "items": [{"type": "string"}]},
             "@.items: Forbidden: items must be a schema object and not an array",
         ),
+        (
+            {"type": "integer", "minimum": {}, "default": 3},
+            "@.minimum: Invalid value: {}: must be a number",
+        ),
         ({"type": "object", "properties": ["a"]}, '@.properties: Invalid value: ["a"]: must be an object'),
     ],
 )

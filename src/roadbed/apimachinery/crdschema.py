@@ -28,6 +28,10 @@ _UNSUPPORTED: Final = (
 _META: Final = ("apiVersion", "kind", "metadata")
 _SCHEMAS: Final = ("items", "not")
 _LISTS: Final = ("anyOf", "allOf", "oneOf")
+_NUMBERS: Final[Mapping[str, Any]] = {
+    **dict.fromkeys(("minimum", "maximum", "multipleOf"), (int, float)),
+    **dict.fromkeys(("minLength", "maxLength", "minItems", "maxItems", "minProperties", "maxProperties"), int),
+}
 MAX_RULE_CHARACTERS: Final = 16 * 1024
 _REASONS: Final = ("FieldValueDuplicate", "FieldValueForbidden", "FieldValueInvalid", "FieldValueRequired")
 
@@ -74,6 +78,10 @@ def misshapen(schema: Any, path: str, depth: int = 0) -> Iterator[Cause]:
     for name in ("type", "pattern", "format", "x-kubernetes-list-type", "x-kubernetes-map-type"):
         if not isinstance(schema.get(name) or "", str):
             yield invalid_value(f"{path}.{name}", schema[name], "must be a string")
+    for name in sorted(_NUMBERS.keys() & schema.keys()):
+        found = schema[name]
+        if found is not None and (isinstance(found, bool) or not isinstance(found, _NUMBERS[name])):
+            yield invalid_value(f"{path}.{name}", found, "must be a number")
 
 
 def check(schema: Raw, path: str) -> list[Cause]:
