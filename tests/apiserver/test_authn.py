@@ -42,12 +42,10 @@ CLOCK = Clock()
 async def access() -> AsyncIterator[Access]:
     storage = await open_storage("memory:")
     for obj in [*policy(), *grants()]:
-        plural = f"{obj['kind'].lower()}s"
+        metadata = obj["metadata"]
+        path = f"{obj['kind'].lower()}s/{metadata.get('namespace', '')}/{metadata['name']}".replace("//", "/")
         encoded = orjson.dumps(obj)
-        await storage.create(
-            f"/rbac.authorization.k8s.io/{plural}/{obj['metadata']['name']}",
-            lambda _, encoded=encoded: encoded,
-        )
+        await storage.create(f"/rbac.authorization.k8s.io/{path}", lambda _, encoded=encoded: encoded)
     opened = Access.open(None, storage, clock=CLOCK)
     yield opened
     opened.close()

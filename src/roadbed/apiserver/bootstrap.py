@@ -63,6 +63,25 @@ def policy() -> list[Object]:
     return [*kubernetes.defaults(), *_platform_roles(), *bindings]
 
 
+def service() -> Object:
+    """Give the service that stands for this server in a cluster: clients ask whether it is there, none calls it."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {
+            "name": "kubernetes",
+            "namespace": "default",
+            "labels": {"component": "apiserver", "provider": "kubernetes"},
+        },
+        "spec": {
+            "clusterIP": "10.0.0.1",
+            "ports": [{"name": "https", "port": 443, "protocol": "TCP", "targetPort": 6443}],
+            "sessionAffinity": "None",
+            "type": "ClusterIP",
+        },
+    }
+
+
 def brought_up_to_date(stored: Object, ours: Object) -> Object:
     """Give what a stored object becomes at the start of a newer Roadbed: definitions ours, roles ours and theirs.
 

@@ -112,7 +112,10 @@ class Served:
         self._prefix = b'{"apiVersion":"%b"' % resource.api_version.encode()
         self.has_versions = definition.has_versions
         self.storage_prefix = b'{"apiVersion":"%b"' % self.storage_version.encode()
-        self._field_paths = tuple(definition.strategy.field_paths.items())
+        zeros = definition.strategy.field_zeros
+        self._field_paths = tuple(
+            (label, path, zeros.get(label, "")) for label, path in definition.strategy.field_paths.items()
+        )
         self._is_plain = definition.from_storage is None
         self._versions = definition.versions
 
@@ -290,15 +293,15 @@ class Served:
         obj = fresh[1] if fresh is not None and fresh[0] is value else orjson.loads(value)
         namespace, _, name = path.rpartition("/")
         fields = {"metadata.name": name, "metadata.namespace": namespace}
-        for label, names in self._field_paths:
-            fields[label] = _text_at(obj, names)
+        for label, names, zero in self._field_paths:
+            fields[label] = _text_at(obj, names) or zero
         return Entry(path, value, revision, obj["metadata"].get("labels") or {}, fields)
 
     def _manager(self, subresource: str) -> FieldManager:
         definition = self.definition
         resets: list[tuple[str, ...]] = []
         if definition.has_status and subresource in ("", "scale"):
-            resets = [("status",)]
+            resets = [("status",), *definition.strategy.resets]
         if subresource in ("status", "approval"):
             resets = list(definition.strategy.status_resets if subresource == "status" else (("spec",),))
         return FieldManager(

@@ -10,13 +10,14 @@ FlowSchemas.
 from __future__ import annotations
 
 import asyncio
+import logging
 import secrets
 from collections.abc import Callable, Iterable
 
 import orjson
 
 from roadbed.apimachinery.admission import Admitter, Reviewer
-from roadbed.apimachinery.errors import ApiError, NotFoundError
+from roadbed.apimachinery.errors import ApiError, InvalidError, NotFoundError
 from roadbed.apimachinery.instruments import Instrument, Labels
 from roadbed.apimachinery.objects import gvk_of, name_of, namespace_of
 from roadbed.apimachinery.request import ApiRequest, Object, User
@@ -46,6 +47,8 @@ from .store import Store
 from .uids import uids
 from .watchcache import Hub
 from .webhooks import Caller
+
+logger = logging.getLogger(__name__)
 
 SYSTEM = User("system:apiserver", ("system:masters", "system:authenticated"))
 SYSTEM_NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
@@ -118,6 +121,10 @@ class ApiServer:
         await asyncio.gather(*(self._ensure(system, _namespace(name)) for name in SYSTEM_NAMESPACES))
         ours = [*bootstrap.policy(), *flow.objects()]
         await asyncio.gather(*(self._ensure(system, obj, updates=True) for obj in ours))
+        try:
+            await self._ensure(system, bootstrap.service())
+        except InvalidError as error:  # somebody's service has its address
+            logger.warning("the service of this server is not made", extra={"reason": str(error)})
         with self._definitions.trusting():  # nothing but our own is served before the start ends
             await asyncio.gather(*(self._ensure(system, crd, updates=True) for crd in self._crds))
         cleaning = self._installer.clean(self._delete_all, self._release, self._rewrite)

@@ -25,7 +25,7 @@ from roadbed.apimachinery.names import (
     label_key_errors,
     path_segment_errors,
 )
-from roadbed.apimachinery.request import Object
+from roadbed.apimachinery.request import Object, User
 from roadbed.apimachinery.securitylevels import level_causes
 
 # What a selector on fields may name beside metadata.name and metadata.namespace.
@@ -60,9 +60,13 @@ class Strategy:
     allows_unconditional_update = True  # PUT without resourceVersion overwrites
     judges_all = False  # ``validate`` says all that the schema would, and in better words
     field_paths: FieldPaths = _NO_PATHS
+    field_zeros: Mapping[str, str] = {}  # what a field that is not there counts as, where that is not ""
     returns_deleted = False  # a DELETE that removes gives the object, where most kinds give a Status
     status_keeps: tuple[str, ...] | None = None
     """What of metadata a write of the status leaves alone; None: all of it, and all but the status."""
+    resets: tuple[
+        tuple[str, ...], ...
+    ] = ()  # fields beside the status that a writer of the object never owns
     status_resets: tuple[tuple[str, ...], ...] = (("spec",),)  # fields that a writer of the status never owns
 
     @property
@@ -72,6 +76,9 @@ class Strategy:
 
     def prepare_create(self, obj: Object) -> None:
         """Complete a new object in place, before defaults and validation."""
+
+    def ask(self, obj: Object, user: User) -> None:
+        """Write into a new object who asks for it, where its kind says that."""
 
     def complete_create(self, obj: Object) -> None:
         """Complete a new object in place once admission has seen it, and its name and uid are known."""

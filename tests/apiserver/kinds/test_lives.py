@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from roadbed.apimachinery.errors import InvalidError, MethodNotAllowedError
 from roadbed.apimachinery.gvk import Resource
@@ -58,6 +63,46 @@ async def test_scale_writes_the_replicas_of_a_deployment_and_tells_its_selector(
     assert (scale["spec"]["replicas"], scale["status"]["selector"]) == (4, "app=a")
     stored = await api.get(kind("deployments"), "web", "default")
     assert (stored["spec"]["replicas"], stored["metadata"]["generation"]) == (4, 2)
+
+
+async def test_selectors_meet_what_an_object_leaves_out(api: Any) -> None:
+    """Schedulers and test suites look for nodes that are *not* unschedulable."""
+    meta = {"name": "a", "namespace": "default"}
+    pod = {"containers": [{"name": "a", "image": "a"}], "restartPolicy": "Never"}
+    await api.create(kind("nodes"), {"metadata": {"name": "a"}})
+    await api.create(kind("pods"), {"metadata": meta, "spec": pod})
+    await api.create(kind("jobs"), {"metadata": meta, "spec": {"template": {"spec": pod}}})
+
+    async def found(plural: str, selector: str) -> int:
+        return len(await api.names(kind(plural), fieldSelector=selector))
+
+    assert await found("nodes", "spec.unschedulable=false") == 1
+    assert await found("nodes", "spec.unschedulable=true") == 0
+    assert await found("pods", "spec.hostNetwork=false") == 1
+    assert await found("jobs", "status.successful=0") == 1
+    await api.patch(kind("jobs"), "a", {"status": {"succeeded": 1}}, "default", subresource="status")
+    assert await found("jobs", "status.successful=1") == 1
+
+
+async def test_a_signing_request_says_who_asked_for_it_and_stays_as_it_was(api: Any) -> None:
+    """Signers put that name's word against the request; nobody may claim another's."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    asked = x509.CertificateSigningRequestBuilder().subject_name(
+        x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "bob")])
+    )
+    pem = asked.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+    spec = {
+        "signerName": "kubernetes.io/kube-apiserver-client",
+        "usages": ["client auth"],
+        "request": base64.b64encode(pem).decode(),
+        "username": "somebody-else",
+    }
+    requests = kind("certificatesigningrequests")
+    made = await api.create(requests, {"metadata": {"name": "bob"}, "spec": spec})
+    assert made["spec"]["username"] == "tester"
+    assert "spec" not in str(made["metadata"].get("managedFields"))
+    changed = await api.patch(requests, "bob", {"spec": {"usages": ["server auth"], "username": "eve"}})
+    assert changed["spec"] == made["spec"]
 
 
 def test_an_autoscaler_survives_the_way_through_the_old_version() -> None:

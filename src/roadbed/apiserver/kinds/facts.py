@@ -8,7 +8,7 @@ Source: k8s.io/kubernetes/pkg/registry/*/*/strategy.go and the field label conve
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,13 +20,14 @@ from roadbed.apimachinery.names import (
     dns_subdomain_errors,
     path_segment_errors,
 )
-from roadbed.apimachinery.request import Object
+from roadbed.apimachinery.request import Object, User
 from roadbed.apiserver.registry import Scale
 from roadbed.apiserver.strategy import FieldPaths, RoleStrategy, Strategy
 
 from . import lives
 from .allocation import Allocator, Services
-from .judging import JUDGES
+from .judging import JUDGES, enumerated
+from .judging import services as judging_services
 from .judging.addresses import address_name_errors
 from .shapes import empty_status
 
@@ -43,8 +44,10 @@ class Facts:
     overwrites: bool = True  # a PUT without resourceVersion is taken
     creates: bool = False  # a PUT of an absent name creates
     fields: FieldPaths = field(default_factory=dict)
+    zeros: Mapping[str, str] = field(default_factory=dict)  # of selectable fields that are not text
     name_rule: NameRule = dns_subdomain_errors
     prepare: Prepare | None = None
+    ask: Callable[[Object, User], None] | None = None  # writes down who asks for a new object
     unversioned: tuple[str, ...] = ()  # members beside metadata and status whose change is no new generation
     versions_annotations: bool = False  # a change of annotations is a new generation, too
     parts: tuple[str, ...] = ()  # subresources that write only a part of the object, beside status
@@ -62,6 +65,8 @@ class KindStrategy(Strategy):
         self.creates_on_update = facts.creates
         self.allows_unconditional_update = facts.overwrites
         self.field_paths = facts.fields
+        self.field_zeros = facts.zeros
+        self.resets = (("spec",),) if facts.ask is not None else ()
         self.returns_deleted = resource.qualified in _RETURNED
         self.status_keeps = (
             None if resource.qualified in _STATUS_ALONE else _STATUS_KEEPS.get(resource.qualified, ())
@@ -71,6 +76,10 @@ class KindStrategy(Strategy):
     @property
     def name_rule(self) -> NameRule:
         return self._facts.name_rule
+
+    def ask(self, obj: Object, user: User) -> None:
+        if self._facts.ask is not None:
+            self._facts.ask(obj, user)
 
     def complete_create(self, obj: Object) -> None:
         status = empty_status(self._resource)
@@ -84,7 +93,8 @@ class KindStrategy(Strategy):
             self._facts.prepare(new, old)
 
     def validate(self, obj: Object, old: Object | None) -> list[Cause]:
-        return [] if self._judge is None else self._judge(obj, old)
+        told = [] if self._judge is None else self._judge(obj, old)
+        return [*told, *enumerated.judge(self._resource, obj, told)]
 
     def spec_changed(self, new: Object, old: Object) -> bool:
         if _desired(new, self._facts.unversioned) != _desired(old, self._facts.unversioned):
@@ -106,7 +116,7 @@ def _paths(*dotted: str) -> FieldPaths:
 _WITH_GENERATION = Facts(generation=True)
 _STRICT = Facts(overwrites=False)
 _STRICT_WITH_GENERATION = Facts(generation=True, overwrites=False)
-_REPLICAS = Facts(generation=True, fields=_paths("status.replicas"))
+_REPLICAS = Facts(generation=True, fields=_paths("status.replicas"), zeros={"status.replicas": "0"})
 _POD_FIELDS = _paths(
     "spec.nodeName",
     "spec.restartPolicy",
@@ -126,8 +136,17 @@ _ADMISSION = (
     "validatingwebhookconfigurations",
 )
 FACTS: dict[tuple[str, str], Facts] = {
-    ("", "pods"): Facts(generation=True, fields=_POD_FIELDS, prepare=lives.pod),
-    ("", "nodes"): Facts(fields=_paths("spec.unschedulable"), prepare=lives.node),
+    ("", "pods"): Facts(
+        generation=True,
+        fields=_POD_FIELDS,
+        zeros={"spec.hostNetwork": "false"},
+        prepare=lives.pod,
+    ),
+    ("", "nodes"): Facts(
+        fields=_paths("spec.unschedulable"),
+        zeros={"spec.unschedulable": "false"},
+        prepare=lives.node,
+    ),
     ("", "replicationcontrollers"): _REPLICAS,
     ("", "podtemplates"): _WITH_GENERATION,
     ("", "services"): Facts(
@@ -143,7 +162,12 @@ FACTS: dict[tuple[str, str], Facts] = {
     ("apps", "daemonsets"): Facts(generation=True, prepare=lives.daemon_set),
     ("apps", "statefulsets"): _WITH_GENERATION,
     ("apps", "replicasets"): _REPLICAS,
-    ("batch", "jobs"): Facts(generation=True, fields=_paths("status.successful"), prepare=lives.job),
+    ("batch", "jobs"): Facts(
+        generation=True,
+        fields={"status.successful": ("status", "succeeded")},
+        zeros={"status.successful": "0"},
+        prepare=lives.job,
+    ),
     ("batch", "cronjobs"): _WITH_GENERATION,
     ("networking.k8s.io", "ingresses"): _WITH_GENERATION,
     ("networking.k8s.io", "ingressclasses"): _WITH_GENERATION,
@@ -169,7 +193,11 @@ FACTS: dict[tuple[str, str], Facts] = {
         name_rule=path_segment_errors,
         prepare=lives.api_service,
     ),
-    ("certificates.k8s.io", "certificatesigningrequests"): Facts(fields=_paths("spec.signerName")),
+    ("certificates.k8s.io", "certificatesigningrequests"): Facts(
+        fields=_paths("spec.signerName"),
+        prepare=lives.signing_request,
+        ask=lives.asked_by,
+    ),
     **{("admissionregistration.k8s.io", plural): _STRICT_WITH_GENERATION for plural in _ADMISSION},
 }
 _PLAIN = Facts()
@@ -240,7 +268,10 @@ class ServiceStrategy(KindStrategy):
         self._allocator.complete(new, old)
 
     def validate(self, obj: Object, old: Object | None) -> list[Cause]:
-        return super().validate(obj, old) or self._allocator.judge(obj, old)
+        # In the order of Kubernetes, where allocating comes before judging.
+        return (
+            judging_services.addressed(obj) or self._allocator.judge(obj, old) or super().validate(obj, old)
+        )
 
 
 class _RoleStrategy(RoleStrategy):

@@ -7,7 +7,7 @@ Source: PrepareForCreate and PrepareForUpdate in k8s.io/kubernetes/pkg/registry/
 
 from __future__ import annotations
 
-from roadbed.apimachinery.request import Object
+from roadbed.apimachinery.request import Object, User
 
 
 def pending(obj: Object, old: Object | None) -> None:
@@ -29,6 +29,26 @@ def api_service(obj: Object, old: Object | None) -> None:
             "message": "Local APIServices are always available",
         }
         obj["status"] = {"conditions": [condition]}
+
+
+def signing_request(obj: Object, old: Object | None) -> None:
+    """Keep what is to be signed, and what became of it, as it was: subresources move a request on."""
+    if old is not None:
+        obj["spec"] = old["spec"]
+
+
+def asked_by(obj: Object, user: User) -> None:
+    """Name in a new signing request who asks, whatever its author claims: signers trust that."""
+    spec = obj["spec"] = {**(obj.get("spec") or {})}
+    for member in ("username", "uid", "groups", "extra"):
+        spec.pop(member, None)
+    spec["username"] = user.name
+    if user.uid:
+        spec["uid"] = user.uid
+    if user.groups:
+        spec["groups"] = list(user.groups)
+    if user.extra:
+        spec["extra"] = {name: list(values) for name, values in user.extra.items()}
 
 
 _GENERATION = "deprecated.daemonset.template.generation"
