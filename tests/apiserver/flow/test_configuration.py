@@ -10,8 +10,9 @@ import pytest
 from roadbed.apimachinery.errors import TooManyRequestsError
 from roadbed.apimachinery.gvk import Resource
 from roadbed.apimachinery.request import User
-from roadbed.apiserver.flow import FlowControl, dumps
+from roadbed.apiserver.flow import FlowControl, defaults, dumps
 from roadbed.apiserver.flow.status import FLOW_SCHEMAS, MANAGER
+from roadbed.apiserver.kinds.judging import JUDGES
 from roadbed.testing import ControlPlane, control_plane, eventually
 
 LEVELS = Resource(
@@ -41,6 +42,11 @@ def schema(level: str) -> dict[str, Any]:
 def level(shares: int) -> dict[str, Any]:
     limited = {"nominalConcurrencyShares": shares, "limitResponse": {"type": "Reject"}}
     return {**_typed(LEVELS), "metadata": {"name": "slow"}, "spec": {"type": "Limited", "limited": limited}}
+
+
+def queues(count: int, hand: int) -> dict[str, Any]:
+    queuing = {"queues": count, "handSize": hand, "queueLengthLimit": 1}
+    return {"type": "Limited", "limited": {"limitResponse": {"type": "Queue", "queuing": queuing}}}
 
 
 def _typed(resource: Resource) -> dict[str, str]:
@@ -185,3 +191,74 @@ async def test_the_tables_are_given_to_who_may_read_them() -> None:
 
 async def _nothing() -> dict[str, Any]:
     return {"type": "http.request", "body": b"", "more_body": False}
+
+
+def fixed(plural: str, name: str) -> dict[str, Any]:
+    return dict(defaults.mandatory()[f"{plural}/{name}"])
+
+
+REFUSED = {
+    "a catch-all that comes earlier": (
+        {
+            **fixed("flowschemas", "catch-all"),
+            "spec": {**fixed("flowschemas", "catch-all")["spec"], "matchingPrecedence": 500},
+        },
+        ["spec: spec of 'catch-all' must equal the fixed value"],
+    ),
+    "an exempt schema for somebody else": (
+        {**schema("exempt"), "metadata": {"name": "exempt"}},
+        ["spec: spec of 'exempt' must equal the fixed value"],
+    ),
+    "an exempt level that is limited": (
+        {**level(1), "metadata": {"name": "exempt"}},
+        [
+            "spec.type: must be 'Exempt' if and only if `name` is 'exempt'",
+            "spec: spec of 'exempt' except the 'spec.exempt' field must equal the fixed value",
+        ],
+    ),
+    "another exempt level": (
+        {**level(1), "spec": {"type": "Exempt"}},
+        ["spec.type: must be 'Exempt' if and only if `name` is 'exempt'"],
+    ),
+    "queues without end": (
+        {**level(1), "spec": queues(10**9, 1)},
+        ["spec.limited.limitResponse.queuing.queues: must not be greater than 10000000"],
+    ),
+    "a hand larger than any hash": (
+        {**level(1), "spec": queues(512, 500)},
+        [
+            (
+                "spec.limited.limitResponse.queuing.handSize: required entropy bits of deckSize 512 and handSize 500 "
+                "should not be greater than 60"
+            )
+        ],
+    ),
+    "a schema without a level, for nobody": (
+        {**schema(""), "spec": {"matchingPrecedence": 1, "rules": [{}]}},
+        [
+            "spec.matchingPrecedence: only the schema named 'exempt' may have matchingPrecedence 1",
+            "spec.priorityLevelConfiguration.name: must reference a priority level",
+            "spec.rules[0].subjects: subjects must contain at least one value",
+            "spec.rules[0]: at least one of resourceRules and nonResourceRules has to be non-empty",
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", sorted(REFUSED))
+def test_what_would_leave_requests_without_a_level_is_refused(case: str) -> None:
+    obj, expected = REFUSED[case]
+    judge = JUDGES[FLOW_SCHEMAS.group, "flowschemas" if obj["kind"] == "FlowSchema" else LEVELS.plural]
+    told = [
+        f"{each.field}: {each.message.rpartition('}: ')[2].rpartition(': ')[2]}" for each in judge(obj, None)
+    ]
+    assert told == expected
+
+
+def test_the_fixed_ones_are_right_and_what_exempt_lends_is_the_administrators() -> None:
+    for key, obj in defaults.mandatory().items():
+        assert JUDGES[FLOW_SCHEMAS.group, key.partition("/")[0]](obj, None) == []
+    lending = {"type": "Exempt", "exempt": {"nominalConcurrencyShares": 7, "lendablePercent": 50}}
+    assert (
+        JUDGES[LEVELS.group, LEVELS.plural]({**fixed(LEVELS.plural, "exempt"), "spec": lending}, None) == []
+    )

@@ -15,7 +15,7 @@ from roadbed.apimachinery.request import Object
 from roadbed.apiserver.policies import judging as policies
 from roadbed.apiserver.webhooks import judging as webhooks
 
-from . import access, addresses, network, others, pods, quotas, registrations, workloads
+from . import access, addresses, flow, network, others, pods, quotas, registrations, workloads
 
 __all__ = ["JUDGES"]
 
@@ -49,7 +49,8 @@ JUDGES: dict[tuple[str, str], Callable[[Object, Object | None], list[Cause]]] = 
     ("scheduling.k8s.io", "priorityclasses"): others.priority_class,
     ("apiregistration.k8s.io", "apiservices"): registrations.api_service,
     ("certificates.k8s.io", "certificatesigningrequests"): others.certificate_request,
-    ("flowcontrol.apiserver.k8s.io", "prioritylevelconfigurations"): others.priority_level,
+    ("flowcontrol.apiserver.k8s.io", "flowschemas"): flow.flow_schema,
+    ("flowcontrol.apiserver.k8s.io", "prioritylevelconfigurations"): flow.priority_level,
     (_RBAC, "roles"): access.role,
     (_RBAC, "clusterroles"): access.role,
     (_RBAC, "rolebindings"): access.binding,
