@@ -432,6 +432,28 @@ def test_what_a_kind_is_before_anything_is_set_was_nobodys_before_the_first_appl
     assert manager.apply(live, thing(), manager="m", force=False, now=at(1)) == live
 
 
+@pytest.mark.parametrize(
+    ("number", "element"),
+    [
+        (3.0, "v:3"),
+        (2.5, "v:2.5"),
+        (1e-7, "v:1e-07"),
+        (1e16, "v:10000000000000000"),
+        (2.0**63, "v:9223372036854776000"),
+        (1e20, "v:100000000000000000000"),
+        (1e300, "v:1e+300"),
+    ],
+)
+def test_numbers_in_sets_are_spelled_as_gos_encoder_does(number: float, element: str) -> None:
+    """As kube-apiserver 1.35 wrote them into managedFields; one beyond 64 bits was an internal error."""
+    numbers = {"type": "array", "x-kubernetes-list-type": "set", "items": {"type": "number"}}
+    schema = {"type": "object", "properties": {"spec": {"type": "object", "properties": {"n": numbers}}}}
+    manager = FieldManager(Structure.of(compile_node(schema)), MANAGER.api_version)
+    obj = manager.apply(None, thing({"n": [number]}), manager="m", force=False, now=at(1))
+    assert list(obj["metadata"]["managedFields"][0]["fieldsV1"]["f:spec"]["f:n"]) == [element]
+    assert manager.apply(obj, thing({"n": [number]}), manager="m", force=False, now=at(2)) == obj
+
+
 # --- kubectl's move from client-side apply
 
 

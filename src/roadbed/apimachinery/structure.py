@@ -11,11 +11,16 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any, Literal, Protocol
+
+import orjson
 
 from .fieldset import element_of
 
 Kind = Literal["map", "list", "scalar"]
+_MOST_EXACT = 2**53  # of a float; and between these two Go writes one without an exponent
+_LEAST_PLAIN, _MOST_PLAIN = 1e-6, 1e21
 
 
 class SchemaNode(Protocol):
@@ -219,8 +224,15 @@ def _text_element(value: str) -> str:
 
 
 def _plain_number(value: Any) -> Any:
-    """Give 1 for 1.0: Kubernetes compares numbers, not spellings."""
-    return int(value) if isinstance(value, float) and value.is_integer() else value
+    """Give 1 for 1.0: Kubernetes compares numbers, not spellings. Others are spelled as Go's encoder does."""
+    if not isinstance(value, float):
+        return value
+    if value.is_integer() and abs(value) < _MOST_EXACT:
+        return int(value)
+    text = repr(value)  # shortest, and with an exponent as Go writes it: 1e+300, 1e-07
+    if _LEAST_PLAIN <= abs(value) < _MOST_PLAIN:
+        text = format(Decimal(text), "f").removesuffix(".0")
+    return orjson.Fragment(text)
 
 
 def _scalar_of(node: SchemaNode | None, *, builtin: bool) -> str:
