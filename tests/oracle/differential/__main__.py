@@ -62,7 +62,7 @@ class Tester:
         found = self._found(case)
         if found is None:
             return
-        news = found.classes - set(self.report.classes)
+        news = (found.classes or frozenset({f"{case.name}: status"})) - set(self.report.classes)
         self.report.classes.update(found.classes)
         if news:
             self._tell(case, found, news)

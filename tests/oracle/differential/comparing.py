@@ -27,7 +27,11 @@ _ADDRESS = re.compile(r"\b10\.0\.\d{1,3}\.\d{1,3}\b")
 _NODE_PORTS = ("nodePort", "healthCheckNodePort")
 _INDEX = re.compile(r"\.\d+(?=\.|$)|\[\d+\]")
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"|`[^`]*`|\b\d+\b|\{.*\}|\[.*\]')
+# A struct, which Go prints by its own names, and ours by those of the API; and the difference of two of them.
+_STRUCT = re.compile(r'(Invalid|Unsupported|Duplicate) value: (?:\{.*\}|\[.*\]|null|"\{.*\}"):')
+_SHORT = r"\1 value: <struct>:"
 _SHOWN = 70  # characters of a value that tell its class
+CAUSE = 110  # characters of a cause that do
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +54,7 @@ def compare(case: Case, theirs: Sequence[Any], ours: Sequence[Any]) -> Finding |
         ]
         if places:
             places = _telling(places)
-            classes = frozenset(_class(step, *found) for found in places)
+            classes = frozenset(each for found in places for each in _classes(step, *found))
             return Finding(index, places, classes)
     return None
 
@@ -61,11 +65,18 @@ def comparable(entry: dict[str, Any]) -> dict[str, Any]:
     body = found.get("body")
     if found["status"] == 422 and isinstance(body, dict) and isinstance(body.get("details"), dict):
         causes = {
-            f"{each.get('field')}: {each.get('message')}": each.get("reason")
+            f"{each.get('field')}: {_STRUCT.sub(_SHORT, str(each.get('message')).partition(chr(10))[0])}": each.get(
+                "reason"
+            )
             for each in body["details"].get("causes") or ()
         }
         details = {**body["details"], "causes": causes}
         found["body"] = {**body, "details": details, "message": "<causes>"} if causes else body
+    if found["status"] == 409 and isinstance(body, dict) and (body.get("details") or {}).get("causes"):
+        # Conflicts come in the order of a Go map.
+        causes = sorted(body["details"]["causes"], key=json.dumps)
+        text = sorted(str(body.get("message", "")).splitlines())
+        found["body"] = {**body, "details": {**body["details"], "causes": causes}, "message": text}
     return found
 
 
@@ -95,18 +106,25 @@ def _telling(places: Sequence[tuple[str, Any, Any]]) -> Sequence[tuple[str, Any,
     return [*status, *bodies]
 
 
-def _class(step: Step, place: str, theirs: Any, ours: Any) -> str:
+def _classes(step: Step, place: str, theirs: Any, ours: Any) -> list[str]:
     form = step.headers.get("content-type", "").partition("/")[2]
-    if place == "body.details":
-        theirs, ours = _causes(theirs), _causes(ours)
-    # Names of members below a cause are its field and its text: as telling as a value.
-    return f"{step.method} {form} {_blurred(place)}: {_shown(theirs)} / {_shown(ours)}"
+    if place == "body.details":  # one class for each cause, whatever the request was
+        found = [("theirs", each) for each in _causes(theirs)] + [("ours", each) for each in _causes(ours)]
+        return [f"only {side}: {each}" for side, each in found]
+    if place.startswith("body.details.causes."):
+        kind = step.body.get("kind") if isinstance(step.body, dict) else ""
+        side = "ours" if theirs == "<absent>" else "theirs"
+        return [f"only {side}: {kind} {_blurred(place.removeprefix('body.details.causes.'))[:CAUSE]}"]
+    if place in ("status", "body.message") and {theirs, ours} & {422, "<causes>"}:
+        return []  # told by the causes
+    return [f"{step.method} {form} {_blurred(place)}: {_shown(theirs)} / {_shown(ours)}"]
 
 
-def _causes(details: Any) -> str:
+def _causes(details: Any) -> list[str]:
     if not isinstance(details, dict):
-        return "none"
-    return f"{details.get('kind')} {next(iter(details.get('causes') or ['none']))}"
+        return []
+    kind = details.get("kind")
+    return [f"{kind} {_blurred(each)[:CAUSE]}" for each in details.get("causes") or ["none"]]
 
 
 def _blurred(text: str) -> str:

@@ -7,7 +7,7 @@ table of what we serve may live here; a kind of ours is a CRD under ``apis/crds`
 from .catalogue import Builtins, load
 from .columns import column_definitions
 from .defaults import defaults
-from .published import WORDS, published
+from .published import WORDS, enumerations, published
 from .served import SERVED, Subresource, subresource
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "Subresource",
     "column_definitions",
     "defaults",
+    "enumerations",
     "load",
     "published",
     "subresource",

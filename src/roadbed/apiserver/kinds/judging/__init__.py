@@ -15,16 +15,17 @@ from roadbed.apimachinery.request import Object
 from roadbed.apiserver.policies import judging as policies
 from roadbed.apiserver.webhooks import judging as webhooks
 
-from . import access, addresses, flow, network, others, pods, quotas, registrations, workloads
+from . import access, addresses, flow, network, others, pods, quotas, registrations, services, workloads
 
-__all__ = ["JUDGES"]
+__all__ = ["JUDGES", "enumerated", "services"]
 
 _RBAC = "rbac.authorization.k8s.io"
 _ADMISSION = "admissionregistration.k8s.io"
 JUDGES: dict[tuple[str, str], Callable[[Object, Object | None], list[Cause]]] = {
     ("", "pods"): pods.judge,
+    ("", "podtemplates"): pods.pod_template,
     ("", "replicationcontrollers"): workloads.controller,
-    ("", "services"): network.service,
+    ("", "services"): services.judge,
     ("", "resourcequotas"): quotas.quota,
     ("", "limitranges"): quotas.limit_range,
     ("", "persistentvolumes"): others.volume,
@@ -44,6 +45,10 @@ JUDGES: dict[tuple[str, str], Callable[[Object, Object | None], list[Cause]]] = 
     ("networking.k8s.io", "servicecidrs"): addresses.service_cidr,
     ("node.k8s.io", "runtimeclasses"): addresses.runtime_class,
     ("discovery.k8s.io", "endpointslices"): network.endpoint_slice,
+    ("resource.k8s.io", "resourceclaims"): others.settled,
+    ("resource.k8s.io", "resourceclaimtemplates"): others.settled,
+    ("storage.k8s.io", "csistoragecapacities"): others.capacity,
+    ("storage.k8s.io", "volumeattachments"): others.attachment,
     ("storage.k8s.io", "storageclasses"): others.storage_class,
     ("storage.k8s.io", "volumeattributesclasses"): others.attributes_class,
     ("scheduling.k8s.io", "priorityclasses"): others.priority_class,

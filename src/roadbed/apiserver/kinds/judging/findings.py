@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import orjson
 
-from roadbed.apimachinery.causes import invalid_value, not_supported, required
-from roadbed.apimachinery.errors import Cause
+from roadbed.apimachinery.causes import forbidden, invalid_value, not_supported, required, too_long
+from roadbed.apimachinery.errors import BadRequestError, Cause
 from roadbed.apimachinery.labels import Selector
-from roadbed.apimachinery.names import NameRule
+from roadbed.apimachinery.names import (
+    NameRule,
+    dns_subdomain_errors,
+    label_key_errors,
+    label_value_errors,
+    validate_labels,
+)
 from roadbed.apimachinery.request import Object
 
 PROTOCOLS = ("TCP", "UDP", "SCTP")
@@ -78,6 +85,58 @@ def port(value: Any, path: str) -> list[Cause]:
     return []
 
 
+_PORT_CHARACTERS = re.compile(r"[-a-z0-9]+")
+
+
+def port_or_name(value: Any, path: str) -> list[Cause]:
+    """Hold a number to be a port, a text to be the name of one."""
+    if not isinstance(value, str):
+        return port(value, path)
+    texts = []
+    if len(value) > 15:
+        texts.append("must be no more than 15 characters")
+    if not _PORT_CHARACTERS.fullmatch(value):
+        texts.append("must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)")
+    if not re.search("[a-z]", value):
+        texts.append("must contain at least one letter (a-z)")
+    if "--" in value:
+        texts.append("must not contain consecutive hyphens")
+    if value[:1] == "-" or value[-1:] == "-":
+        texts.append("must not begin or end with a hyphen")
+    return [invalid_value(path, value, text) for text in texts]
+
+
+def named_driver(name: str, path: str) -> list[Cause]:
+    """Hold a storage driver's name to what domains may be called, of 63 characters at most."""
+    causes = [too_long(path, 63)] if len(name) > 63 else []
+    return [*causes, *named(name.lower(), path, dns_subdomain_errors)]
+
+
+_VALUED = ("In", "NotIn")
+_UNVALUED = ("Exists", "DoesNotExist")
+
+
+def label_selector(found: Any, path: str) -> list[Cause]:
+    """Judge a LabelSelector, if there is one."""
+    if not isinstance(found, dict):
+        return []
+    causes = validate_labels(found.get("matchLabels") or {}, f"{path}.matchLabels")
+    for at, each in items(found, "matchExpressions", path):
+        operator, values = each.get("operator", ""), each.get("values") or ()
+        if operator in _VALUED and not values:
+            text = "must be specified when `operator` is 'In' or 'NotIn'"
+            causes.append(required(f"{at}.values", text))
+        elif operator in _UNVALUED and values:
+            text = "may not be specified when `operator` is 'Exists' or 'DoesNotExist'"
+            causes.append(forbidden(f"{at}.values", text))
+        elif operator not in (*_VALUED, *_UNVALUED):
+            causes.append(invalid_value(f"{at}.operator", operator, "not a valid selector operator"))
+        causes += named(str(each.get("key", "")), f"{at}.key", label_key_errors)
+        for index, value in enumerate(values):
+            causes += named(str(value), f"{at}.values[{index}]", label_value_errors)
+    return causes
+
+
 def unchanged(new: Object, old: Object | None, path: str, detail: str = "field is immutable") -> list[Cause]:
     """Refuse a change of what is at a dotted path."""
     if old is None:
@@ -93,25 +152,28 @@ def unchanged(new: Object, old: Object | None, path: str, detail: str = "field i
 
 
 def selected(
-    spec: Mapping[str, Any], template: Mapping[str, Any], kind: str, *, refuses_empty: bool = True
-) -> tuple[list[Cause], list[Cause]]:
-    """Judge a selector by itself, and against its template's labels."""
+    spec: Mapping[str, Any], template: Mapping[str, Any], kind: str, *, detail: str = "invalid label selector"
+) -> tuple[list[Cause], bool]:
+    """Judge a selector by itself and against its template's labels; and say whether it can be read.
+
+    ``detail`` is said of one that can't, where Kubernetes then looks no further.
+    """
     chosen = spec.get("selector")
     labels = part(template, "metadata").get("labels")
     mismatch = invalid_value(
         "spec.template.metadata.labels", labels, "`selector` does not match template `labels`"
     )
     if chosen is None:
-        return [required("spec.selector")], [mismatch]
+        return [required("spec.selector"), mismatch], True
+    causes = label_selector(chosen, "spec.selector")
     is_empty = not chosen.get("matchLabels") and not chosen.get("matchExpressions")
-    own = (
-        [invalid_value("spec.selector", chosen, f"empty selector is invalid for {kind}")] if is_empty else []
-    )
+    if is_empty:
+        causes.append(invalid_value("spec.selector", chosen, f"empty selector is invalid for {kind}"))
     try:
-        matches = Selector.of(chosen).matches(labels or {})
-    except Exception:  # noqa: BLE001 - whatever is wrong with the selector, this is how it is told
-        return [invalid_value("spec.selector", chosen, "invalid label selector")], []
-    return own, [] if matches or (is_empty and refuses_empty) else [mismatch]
+        is_match = is_empty or Selector.of(chosen).matches(labels or {})
+    except BadRequestError:
+        return [*causes, invalid_value("spec.selector", chosen, detail)], False
+    return [*causes, *([] if is_match else [mismatch])], True
 
 
 def _at(obj: Any, path: str) -> Any:

@@ -1,6 +1,6 @@
-"""What makes services and networking invalid. Pure.
+"""What makes ingresses, network policies and endpoint slices invalid. Pure.
 
-Source: k8s.io/kubernetes/pkg/apis/core/validation/validation.go (services), networking and discovery.
+Source: k8s.io/kubernetes/pkg/apis/{networking,discovery}/validation/validation.go.
 """
 
 from __future__ import annotations
@@ -9,14 +9,13 @@ import ipaddress
 import re
 from typing import Any
 
-from roadbed.apimachinery.causes import duplicate, forbidden, invalid_value, not_supported, required
+from roadbed.apimachinery.causes import forbidden, invalid_value, not_supported, required
 from roadbed.apimachinery.errors import Cause
-from roadbed.apimachinery.names import dns_label_errors, dns_subdomain_errors
+from roadbed.apimachinery.names import dns_subdomain_errors
 from roadbed.apimachinery.request import Object
 
 from .findings import PROTOCOLS, items, named, needed, one_of, part, port, unchanged
 
-_TYPES = ("ClusterIP", "ExternalName", "LoadBalancer", "NodePort")
 _WILDCARD_FMT = r"\*\.[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*"
 _WILDCARD_TEXT = (
     "a wildcard DNS-1123 subdomain must start with '*.', followed by a valid DNS subdomain, which must consist of "
@@ -24,61 +23,6 @@ _WILDCARD_TEXT = (
     f"regex used for validation is '{_WILDCARD_FMT}')"
 )
 _PATH_TYPES = ("Exact", "ImplementationSpecific", "Prefix")
-
-
-def service(obj: Object, old: Object | None) -> list[Cause]:
-    """Judge a Service."""
-    spec = part(obj, "spec")
-    causes: list[Cause] = []
-    kind, ports = spec.get("type"), spec.get("ports") or []
-    if old is not None:
-        causes += _addresses_kept(spec, part(old, "spec"))
-    if not ports and kind != "ExternalName" and spec.get("clusterIP") != "None":
-        causes.append(required("spec.ports"))
-    if kind == "ExternalName" and not spec.get("externalName"):
-        causes.append(required("spec.externalName"))
-    causes += _service_ports(spec, needs_names=len(ports) > 1)
-    causes += one_of(spec, "spec", "sessionAffinity", ("ClientIP", "None"))
-    causes += one_of(spec, "spec", "type", _TYPES)
-    for index, each in enumerate(spec.get("externalIPs") or ()):
-        if not _is_address(str(each)):
-            text = "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"
-            causes.append(invalid_value(f"spec.externalIPs[{index}]", each, text))
-    return causes
-
-
-def _addresses_kept(spec: dict[str, Any], before: dict[str, Any]) -> list[Cause]:
-    if "ExternalName" in (spec.get("type"), before.get("type")):
-        return []
-    was, now = before.get("clusterIP"), spec.get("clusterIP")
-    if was and now != was:
-        shown = spec.get("clusterIPs") or None
-        return [invalid_value("spec.clusterIPs[0]", shown or [now], "may not change once set")]
-    return []
-
-
-def _service_ports(spec: dict[str, Any], *, needs_names: bool) -> list[Cause]:
-    causes: list[Cause] = []
-    seen: set[str] = set()
-    pairs: set[tuple[Any, Any]] = set()
-    for at, each in items(spec, "ports", "spec"):
-        found = str(each.get("name") or "")
-        if not found:
-            causes += [required(f"{at}.name")] if needs_names else []
-        else:
-            causes += named(found, f"{at}.name", dns_label_errors)
-            if found in seen:
-                causes.append(duplicate(f"{at}.name", found))
-            seen.add(found)
-        causes += port(each.get("port", 0), f"{at}.port")
-        causes += one_of(each, at, "protocol", PROTOCOLS)
-        if isinstance(each.get("targetPort"), int):
-            causes += port(each["targetPort"], f"{at}.targetPort")
-        pair = (each.get("port"), each.get("protocol"))
-        if pair in pairs:
-            causes.append(duplicate(at, {"port": pair[0], "protocol": pair[1]}))
-        pairs.add(pair)
-    return causes
 
 
 def _is_address(text: str) -> bool:

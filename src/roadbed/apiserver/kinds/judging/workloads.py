@@ -17,6 +17,7 @@ from roadbed.apimachinery.request import Object
 from . import pods
 from .findings import (
     invalid_struct,
+    label_selector,
     needed,
     not_negative,
     part,
@@ -50,7 +51,6 @@ def _template(spec: dict[str, Any], kind: str) -> list[Cause]:
     causes = pods.template(found, "spec.template")
     restarts = part(found, "spec").get("restartPolicy")
     if restarts != "Always":
-        causes = [cause for cause in causes if cause.field != "spec.template.spec.restartPolicy"]
         causes.append(not_supported("spec.template.spec.restartPolicy", restarts, ("Always",)))
     if part(found, "spec").get("activeDeadlineSeconds") is not None:
         text = f"activeDeadlineSeconds in {kind} is not Supported"
@@ -62,8 +62,8 @@ def deployment(obj: Object, old: Object | None) -> list[Cause]:
     """Judge a Deployment."""
     spec = part(obj, "spec")
     causes = not_negative(spec, "spec", "replicas")
-    own, mismatch = selected(spec, part(spec, "template"), "deployment")
-    causes += [*own, *mismatch, *_template(spec, "ReplicaSet")]
+    own, is_read = selected(spec, part(spec, "template"), "deployment")
+    causes += [*own, *(_template(spec, "ReplicaSet") if is_read else ())]
     strategy = part(spec, "strategy")
     if strategy.get("type") == "Recreate":
         if strategy.get("rollingUpdate") is not None:
@@ -115,8 +115,9 @@ def replica_set(obj: Object, old: Object | None) -> list[Cause]:
     """Judge a ReplicaSet."""
     spec = part(obj, "spec")
     causes = not_negative(spec, "spec", "replicas", "minReadySeconds")
-    own, mismatch = selected(spec, part(spec, "template"), "deployment")
-    return [*unchanged(obj, old, "spec.selector"), *causes, *own, *mismatch, *_template(spec, "ReplicaSet")]
+    own, is_read = selected(spec, part(spec, "template"), "deployment")
+    causes += [*own, *(_template(spec, "ReplicaSet") if is_read else ())]
+    return [*unchanged(obj, old, "spec.selector"), *causes]
 
 
 def controller(obj: Object, old: Object | None) -> list[Cause]:
@@ -147,13 +148,16 @@ def stateful_set(obj: Object, old: Object | None) -> list[Cause]:
         text = "must be 'RollingUpdate' or 'OnDelete'"
         causes.append(invalid_struct("spec.updateStrategy", _strategy(strategy), text))
     causes += not_negative(spec, "spec", "replicas", "minReadySeconds")
-    own, mismatch = selected(spec, part(spec, "template"), "statefulset")
+    own, is_read = selected(spec, part(spec, "template"), "statefulset", detail="")
     found = {**part(spec, "template")}
-    claims = [{"name": part(each, "metadata").get("name")} for each in spec.get("volumeClaimTemplates") or ()]
+    claims = [
+        {"name": part(each, "metadata").get("name"), "persistentVolumeClaim": {"claimName": "its-own"}}
+        for each in spec.get("volumeClaimTemplates") or ()
+    ]
     if claims:
         inner = part(found, "spec")
         found["spec"] = {**inner, "volumes": [*claims, *(inner.get("volumes") or ())]}
-    causes += [*own, *mismatch, *_template({**spec, "template": found}, "StatefulSet")]
+    causes += [*own, *(_template({**spec, "template": found}, "StatefulSet") if is_read else ())]
     if old is not None:
         before = part(old, "spec")
         if any(spec.get(each) != before.get(each) for each in {*spec, *before} - {*_SET_CHANGES}):
@@ -164,9 +168,13 @@ def stateful_set(obj: Object, old: Object | None) -> list[Cause]:
 def daemon_set(obj: Object, old: Object | None) -> list[Cause]:
     """Judge a DaemonSet."""
     spec = part(obj, "spec")
-    own, mismatch = selected(spec, part(spec, "template"), "daemonset")
-    own = [cause for cause in own if cause.reason != "FieldValueRequired"]
-    causes = [*unchanged(obj, old, "spec.selector"), *mismatch, *own, *_template(spec, "DaemonSet")]
+    own, _ = selected(spec, part(spec, "template"), "daemonset")
+    own = [
+        cause
+        for cause in own
+        if cause.reason != "FieldValueRequired" and "invalid label" not in cause.message
+    ]
+    causes = [*unchanged(obj, old, "spec.selector"), *own, *_template(spec, "DaemonSet")]
     causes += not_negative(spec, "spec", "minReadySeconds")
     strategy = part(spec, "updateStrategy")
     if strategy.get("type") not in ("RollingUpdate", "OnDelete"):
@@ -193,8 +201,7 @@ def _job_spec(spec: dict[str, Any], path: str) -> list[Cause]:
     if mode == "Indexed" and spec.get("completions") is None:
         causes.append(required(f"{path}.completions", "when completion mode is Indexed"))
     at = f"{path}.template.spec.restartPolicy"
-    found = pods.template(part(spec, "template"), f"{path}.template")
-    causes += [cause for cause in found if cause.field != at]
+    causes += pods.template(part(spec, "template"), f"{path}.template")
     restarts = part(spec, "template", "spec").get("restartPolicy")
     if restarts == "Always":
         causes.append(required(at, 'valid values: "OnFailure", "Never"'))
@@ -206,18 +213,22 @@ def _job_spec(spec: dict[str, Any], path: str) -> list[Cause]:
     return causes
 
 
+def _job_selector(spec: dict[str, Any]) -> list[Cause]:
+    chosen, labels = spec.get("selector"), part(spec, "template", "metadata").get("labels")
+    causes = label_selector(chosen, "spec.selector") if chosen is not None else [required("spec.selector")]
+    if chosen is not None and causes:
+        return causes
+    if chosen is None or not Selector.of(chosen).matches(labels or {}):
+        text = "`selector` does not match template `labels`"
+        causes.append(invalid_value("spec.template.metadata.labels", labels, text))
+    return causes
+
+
 def job(obj: Object, old: Object | None) -> list[Cause]:
     """Judge a Job."""
     spec = part(obj, "spec")
-    causes = _job_spec(spec, "spec")
+    causes = [*_job_spec(spec, "spec"), *_job_selector(spec)]
     if old is None:
-        if spec.get("selector") is None:
-            causes.append(required("spec.selector"))
-        else:
-            labels = part(spec, "template", "metadata").get("labels") or {}
-            if not Selector.of(spec["selector"]).matches(labels):
-                text = "`selector` does not match template `labels`"
-                causes.append(invalid_value("spec.template.metadata.labels", labels, text))
         return causes
     if spec.get("completionMode") != "Indexed" or part(old, "spec").get("completions") is None:
         causes += unchanged(obj, old, "spec.completions")
@@ -310,7 +321,7 @@ def disruption_budget(obj: Object, old: Object | None) -> list[Cause]:
     del old
     spec = part(obj, "spec")
     least, most = spec.get("minAvailable"), spec.get("maxUnavailable")
-    causes: list[Cause] = []
+    causes = label_selector(spec.get("selector"), "spec.selector")
     if least is not None and most is not None:
         shown = {
             "MinAvailable": least,
