@@ -61,7 +61,7 @@ def published(name: str) -> Mapping[str, Any] | None:
     if schema is None:
         return None
     if name == _METADATA:
-        return _told(schema, _METADATA_WORDS, WORDS["metadata"])
+        return _told(schema, _METADATA_WORDS, "ObjectMeta is what every object has, whatever its kind.")
     listed = enumerations(name)
     is_kind = "x-kubernetes-group-version-kind" in schema
     if not listed and not is_kind:
