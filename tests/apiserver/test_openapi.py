@@ -12,7 +12,7 @@ from roadbed.apimachinery.gvk import Resource
 from roadbed.apis.kubernetes import SERVED, load
 from roadbed.apiserver.messages import message_class
 from roadbed.apiserver.openapi import Document, OpenApi, Published
-from roadbed.apiserver.swagger import ASKED_TYPE
+from roadbed.apiserver.openapi.swagger import ASKED_TYPE
 
 VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
 DATABASES = Resource(
@@ -67,6 +67,8 @@ def content(document: Document | None) -> dict[str, Any]:
 def test_the_index_names_every_group_version_with_its_hash(registry: Registry) -> None:
     found = index(OpenApi(registry))
     assert {"api/v1", "apis/apiextensions.k8s.io/v1", "apis/platform.example.org/v1alpha1"} <= set(found)
+    assert {".well-known/openid-configuration", "api", "apis", "apis/apps", "openid/v1/jwks"} <= set(found)
+    assert "apis/platform.example.org" not in found  # only built-in groups have a document, as in Kubernetes
     assert found["api/v1"].startswith("/openapi/v3/api/v1?hash=")
 
 

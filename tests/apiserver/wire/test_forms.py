@@ -13,7 +13,7 @@ import yaml
 
 from roadbed.apis.core import CONFIGMAPS
 from roadbed.apiserver import ApiServer
-from roadbed.apiserver.swagger import ASKED_TYPE
+from roadbed.apiserver.openapi.swagger import ASKED_TYPE
 
 MAPS = "/api/v1/namespaces/default/configmaps"
 AS = "application/json;g=meta.k8s.io"

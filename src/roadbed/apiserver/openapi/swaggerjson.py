@@ -82,7 +82,7 @@ def _operation(operation: Mapping[str, Any]) -> dict[str, Any]:
         )
     parameters += [
         {"name": parameter["name"], "in": "query", "type": parameter["schema"]["type"]}
-        for parameter in operation["parameters"]
+        for parameter in operation.get("parameters", ())
     ]
     responses = {code: _response(answer) for code, answer in operation["responses"].items()}
     made: dict[str, Any] = {"consumes": list(content)} if content else {}
@@ -92,13 +92,14 @@ def _operation(operation: Mapping[str, Any]) -> dict[str, Any]:
 
 def _response(answer: Mapping[str, Any]) -> dict[str, Any]:
     made = {"description": answer["description"]}
-    for shape in answer["content"].values():
-        return {**made, "schema": {"$ref": _local(shape["schema"]["$ref"])}}
+    for shape in answer.get("content", {}).values():
+        schema = shape["schema"]
+        return {**made, "schema": {"$ref": _local(schema["$ref"])} if "$ref" in schema else schema}
     return made
 
 
 def _produced(answers: Iterable[Mapping[str, Any]]) -> list[str]:
-    return list(dict.fromkeys(media_type for answer in answers for media_type in answer["content"]))
+    return list(dict.fromkeys(media_type for answer in answers for media_type in answer.get("content", ())))
 
 
 def _extensions(schema: Mapping[str, Any]) -> dict[str, Any]:

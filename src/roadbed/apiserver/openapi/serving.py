@@ -1,6 +1,6 @@
 """The OpenAPI documents that clients fetch before they create, apply, diff or explain.
 
-``asgi`` hands ``/openapi/v3``, what is below it, and ``/openapi/v2`` to ``OpenApi``. The v3 index names each group version with a
+``documents`` hands ``/openapi/v3``, what is below it, and ``/openapi/v2`` to ``OpenApi``. The v3 index names each group version with a
 hash of its content; clients keep a document until its hash changes, so a document is built only when asked for
 and kept until its kinds change. Paths carry what clients look for (which verbs a kind has, which patches, the
 parameters dryRun, fieldValidation and so on) and no more. v2 is given as protobuf and as JSON, v3 as JSON only.
@@ -16,7 +16,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cache
 from typing import Any, Final, Protocol
 
 import orjson
@@ -24,14 +23,12 @@ import orjson
 from roadbed.apimachinery.gvk import Resource
 from roadbed.apimachinery.request import APPLY_PATCH, JSON_PATCH, MERGE_PATCH, STRATEGIC_PATCH
 from roadbed.apis.kubernetes import WORDS, load, published
+from roadbed.apiserver import negotiation
 
-from . import health, negotiation, operations, swagger, swaggerjson
+from . import general, operations, swagger, swaggerjson
 
 ROOT: Final = "/openapi/v3"
 V2: Final = "/openapi/v2"
-VERSION: Final = (
-    "version"  # what clients must know before anything else: the one document that is of no group
-)
 _REF: Final = "#/components/schemas/"
 _META: Final = "io.k8s.apimachinery.pkg.apis.meta.v1."
 _YEAR_S: Final = 365 * 24 * 3600
@@ -93,10 +90,14 @@ _V2_TYPES: Final = (negotiation.JSON, swagger.MEDIA_TYPE, swagger.ASKED_TYPE)
 
 @dataclass(slots=True)
 class _Version:
-    """One group version: its kinds, their hash, and the document once somebody asked for it."""
+    """One group version: its kinds, their hash, and the document once somebody asked for it.
+
+    What is of no kind has ``paths`` instead.
+    """
 
     kinds: list[Published]
     hash: str
+    paths: Mapping[str, Any] = field(default_factory=dict)
     document: bytes = b""
     fragments: dict[str, _Fragment] = field(default_factory=dict)  # of v2, by media type
 
@@ -144,7 +145,7 @@ class OpenApi:
             headers = {"Location": f"{ROOT}/{name}?hash={version.hash}", "ETag": f'"{version.hash}"'}
             return Document(301, b"", headers)
         if not version.document:
-            version.document = orjson.dumps(_document(version.kinds))
+            version.document = orjson.dumps(_document(version))
         return _answer(version.document, version.hash, if_none_match, is_lasting=bool(hash_))
 
     def building(self, path: str, accept: str) -> Callable[[], None] | None:
@@ -159,7 +160,7 @@ class OpenApi:
 
         def build() -> None:
             for version in missing:
-                version.fragments[media_type] = _fragment(version.kinds, media_type)
+                version.fragments[media_type] = _fragment(version, media_type)
 
         return build
 
@@ -171,7 +172,7 @@ class OpenApi:
         if whole is None:
             for version in self._versions.values():
                 if media_type not in version.fragments:
-                    version.fragments[media_type] = _fragment(version.kinds, media_type)
+                    version.fragments[media_type] = _fragment(version, media_type)
             fragments = [version.fragments[media_type] for version in self._versions.values()]
             whole = self._whole[media_type] = _joined(fragments, media_type)
         sent_as = negotiation.JSON if media_type == negotiation.JSON else swagger.MEDIA_TYPE
@@ -194,14 +195,15 @@ class OpenApi:
             hash_ = _hash(b"".join(digests[kind.resource][1] for kind in kinds))
             before = self._versions.get(name)
             fresh[name] = before if before and before.hash == hash_ else _Version(kinds, hash_)
-        document = _version_document()
-        fresh[VERSION] = _Version([], _hash(document), document)
-        paths = {
+        groups = {kind.group for kind in digests if kind.group and digests[kind][0].schema is None}
+        for name, paths in general.paths(groups).items():
+            fresh[name] = _Version([], _hash(orjson.dumps(paths)), paths)
+        index = {
             name: {"serverRelativeURL": f"{ROOT}/{name}?hash={version.hash}"}
             for name, version in sorted(fresh.items())
         }
         self._versions, self._digests = fresh, digests
-        self._index = orjson.dumps({"paths": paths})
+        self._index = orjson.dumps({"paths": index})
         self._whole = {}
         self._generation = generation
 
@@ -232,30 +234,9 @@ def _answer(body: bytes, hash_: str, if_none_match: str, *, is_lasting: bool = F
     return Document(200, body, {"Content-Type": "application/json", **headers})
 
 
-@cache
-def _version_document() -> bytes:
-    """Build the v3 document of ``/version``, from its very answer."""
-    found = orjson.loads(health.version())
-    needed = [name for name in found if not name.startswith(("emulation", "minCompat"))]
-    text = {"type": "string"}
-    members = {name: {**text, "default": ""} if name in needed else text for name in found}
-    named = "io.k8s.apimachinery.pkg.version.Info"
-    content = {negotiation.JSON: {"schema": {"$ref": f"{_REF}{named}"}}}
-    get = {
-        "tags": ["version"],
-        "operationId": "getCodeVersion",
-        "responses": {"200": {"description": "OK", "content": content}},
-    }
-    schemas = {named: {"type": "object", "required": needed, "properties": members}}
-    return orjson.dumps(_described({"/version/": {"get": get}}, schemas))
-
-
-def _document(kinds: list[Published]) -> dict[str, Any]:
+def _document(version: _Version) -> dict[str, Any]:
     """Build the v3 document of one group version."""
-    return _described(*_content(kinds))
-
-
-def _described(paths: Mapping[str, Any], schemas: Mapping[str, Any]) -> dict[str, Any]:
+    paths, schemas = _content(version)
     return {
         "openapi": "3.0.0",
         "info": {"title": "Kubernetes", "version": load().version},
@@ -264,9 +245,9 @@ def _described(paths: Mapping[str, Any], schemas: Mapping[str, Any]) -> dict[str
     }
 
 
-def _fragment(kinds: list[Published], media_type: str) -> _Fragment:
+def _fragment(version: _Version, media_type: str) -> _Fragment:
     """Build the v2 fragment of one group version."""
-    paths, schemas = _content(kinds)
+    paths, schemas = _content(version)
     shared = frozenset(name for name in schemas if name in load().definitions)
     own = {name: schema for name, schema in schemas.items() if name not in shared}
     if media_type != negotiation.JSON:
@@ -296,11 +277,11 @@ def _members(value: dict[str, Any]) -> bytes:
     return orjson.dumps(value)[1:-1]
 
 
-def _content(kinds: list[Published]) -> tuple[dict[str, Any], dict[str, Any]]:
+def _content(version: _Version) -> tuple[dict[str, Any], dict[str, Any]]:
     """Give paths, and every schema that they or the kinds refer to."""
     schemas: dict[str, Any] = {}
-    paths: dict[str, Any] = {}
-    for kind in kinds:
+    paths: dict[str, Any] = {**version.paths}
+    for kind in version.kinds:
         name, schema = _definition(kind)
         schemas[name] = schema
         if "list" in kind.resource.verbs:

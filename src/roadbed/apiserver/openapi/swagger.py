@@ -16,8 +16,7 @@ from typing import Any, Final
 import orjson
 
 from roadbed.apis.kubernetes import published
-
-from .messages import message_class
+from roadbed.apiserver.messages import message_class
 
 MEDIA_TYPE: Final = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
 ASKED_TYPE: Final = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf"  # how clients name it
@@ -88,16 +87,17 @@ def _operation(message: Any, operation: Mapping[str, Any]) -> None:
         body.name, body.required = "body", True
         setattr(body, "in", "body")
         _refer(body.schema, reference)
-    for parameter in operation["parameters"]:
+    for parameter in operation.get("parameters", ()):
         query = message.parameters.add().parameter.non_body_parameter.query_parameter_sub_schema
         query.name, query.type = parameter["name"], parameter["schema"]["type"]
         setattr(query, "in", "query")
     for code, answer in operation["responses"].items():
         response = message.responses.response_code.add()
         response.name, response.value.response.description = code, answer["description"]
-        for shape in answer["content"].values():
-            message.produces.extend(answer["content"])
-            _refer(response.value.response.schema.schema, shape["schema"]["$ref"])
+        content = answer.get("content", {})
+        message.produces.extend(content)
+        for shape in content.values():
+            _fill(response.value.response.schema.schema, shape["schema"])
             break
     _extend(message, operation)
 
