@@ -52,6 +52,7 @@ oracle: oracle-build
 	$(BIN)/python -m tests.contract.recorder $(ARGS)
 	$(BIN)/python -m tests.oracle.samples
 	$(BIN)/python -m tests.oracle.definitions
+	$(BIN)/python -m tests.oracle.expressions
 	$(BIN)/python -m tests.oracle.metrics
 	$(BIN)/python -m tests.acceptance.kubectl.record
 

@@ -1,7 +1,7 @@
 """The real kube-apiserver, etcd and kube-controller-manager on free ports of this machine, for comparing.
 
 ``build`` makes the programs from the Go module beside this file; ``Peer`` starts them on a folder and stops
-them. ``python -m tests.oracle.peer`` keeps one running until Ctrl-C and prints its kubeconfig.
+them. ``python -m tests.oracle.peer`` keeps one running until Ctrl-C or SIGTERM and prints its kubeconfig.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import base64
 import http.client
 import json
 import os
+import signal
 import socket
 import ssl
 import subprocess
@@ -262,10 +263,11 @@ def _free_port() -> int:
 
 
 def main() -> None:
-    """``build`` builds; anything else, or nothing, keeps a peer running until Ctrl-C."""
+    """``build`` builds; anything else, or nothing, keeps a peer running until Ctrl-C or SIGTERM."""
     if sys.argv[1:] == ["build"]:
         build()
         return
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())  # its programs are stopped on the way out
     with tempfile.TemporaryDirectory(prefix="oracle-") as name, Peer(Path(name), flags=sys.argv[1:]) as peer:
         sys.stdout.write(f"export KUBECONFIG={peer.kubeconfig}\n")
         sys.stdout.flush()
