@@ -59,6 +59,31 @@ async def test_an_expression_that_fails_refuses_unless_failures_are_ignored(
     assert refused.value.message.endswith(DENIED + text)
 
 
+async def test_variables_have_the_types_of_their_expressions(api: Any, bind: Any, put: Any) -> None:
+    """A suite of Kubernetes validates by a variable alone."""
+    variables = [
+        {"name": "count", "expression": "size(object.data)"},
+        {"name": "isOdd", "expression": "variables.count % 2 == 1"},
+        {"name": "data", "expression": "object.data"},
+    ]
+    await bind(variables=variables, validations=[{"expression": "variables.isOdd"}])
+    await make(api, k="v")
+    with pytest.raises(InvalidError, match=r"failed expression: variables\.isOdd"):
+        await make(api, "b", k="v", l="w")
+    for wrong, why in (
+        ("variables.count", "must evaluate to bool but got int"),
+        ("variables.data", "must evaluate to bool but got dyn"),
+        ("variables.count == 'a'", "found no matching overload for '_==_' applied to '\\(int, string\\)'"),
+    ):
+        with pytest.raises(InvalidError, match=why):
+            await put(
+                "ValidatingAdmissionPolicy",
+                "wrong",
+                variables=variables,
+                validations=[{"expression": wrong}],
+            )
+
+
 async def test_a_variable_that_fails_is_told_where_it_is_read(api: Any, bind: Any) -> None:
     variables = [{"name": "bad", "expression": "object.data.missing"}]
     rules = [{"expression": "object.metadata.name == 'a' || variables.bad == 'x'"}]

@@ -19,6 +19,7 @@ import orjson
 from roadbed.apimachinery.cel_library import runtime
 from roadbed.apimachinery.errors import ApiError
 from roadbed.apimachinery.request import User
+from roadbed.apiserver.beside import at_home
 from roadbed.apiserver.ports import Attributes, Authorizer
 
 CHECK: Final = "\x01authorizer"
@@ -103,7 +104,7 @@ def _check(each: Mapping[str, str], verb: str) -> dict[str, str]:
     attributes = Attributes(verb, **{member: told[member] for member in members if member in told})
     decision: dict[str, Any] = {"allowed": True, "reason": "", "error": ""}
     try:
-        authorizer.check(user, attributes)
+        at_home(functools.partial(authorizer.check, user, attributes))
     except ApiError:
         decision["allowed"] = False
     return {DECISION: orjson.dumps(decision).decode()}

@@ -79,7 +79,7 @@ class Policies(Generic[Body]):
         hub: Hub,
         cluster: Cluster,
         kind: tuple[str, str],  # version, and what stands before "admissionpolicies"
-        read: Callable[[Mapping[str, Any], tuple[str, ...]], Body],
+        read: Callable[[Mapping[str, Any], Mapping[str, str]], Body],
     ) -> None:
         version, stem = kind
         self._registry = registry
@@ -171,7 +171,7 @@ def _found(served: Served, namespace: str, told: Mapping[str, Any]) -> list[Obje
 
 
 def _read(
-    found: list[list[Object]], read: Callable[[Mapping[str, Any], tuple[str, ...]], Body]
+    found: list[list[Object]], read: Callable[[Mapping[str, Any], Mapping[str, str]], Body]
 ) -> tuple[Policy[Body], ...]:
     bindings: dict[str, list[Binding]] = {}
     for each in found[1]:
@@ -191,7 +191,7 @@ def _read(
 def _policy(
     obj: Object,
     bindings: list[Binding],
-    read: Callable[[Mapping[str, Any], tuple[str, ...]], Body],
+    read: Callable[[Mapping[str, Any], Mapping[str, str]], Body],
 ) -> Policy[Body]:
     spec = obj.get("spec") or {}
     has_params = bool(spec.get("paramKind"))
@@ -199,10 +199,10 @@ def _policy(
     body: Body | str
     try:
         for each in spec.get("variables") or ():
-            known = tuple(name for name, _ in variables)
+            known = {name: found.kind for name, found in variables}
             found = compiled(str(each.get("expression")), variables=known, has_params=has_params)
             variables.append((str(each.get("name")), found))
-        body = read(spec, tuple(name for name, _ in variables))
+        body = read(spec, {name: found.kind for name, found in variables})
     except RuleError as error:
         body = str(error)
     return Policy(

@@ -30,16 +30,15 @@ class Conditions:
         cls,
         told: Iterable[Mapping[str, Any]],
         *,
-        variables: Iterable[str] | None = None,
+        variables: Mapping[str, str] | None = None,
         has_params: bool = False,
     ) -> Conditions:
         """Read a list of ``matchConditions``; what does not compile fails when it is evaluated."""
-        names = None if variables is None else tuple(variables)
         named, faults = [], []
         for each in told:
             text = str(each.get("expression") or "").strip()
             try:
-                found = compiled(text, "BOOL", variables=names, has_params=has_params)
+                found = compiled(text, "BOOL", variables=variables, has_params=has_params)
             except RuleError as error:
                 faults.append(str(error))
             else:

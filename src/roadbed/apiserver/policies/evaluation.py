@@ -1,27 +1,30 @@
 """What the expressions of admission see of one write, built once and shared by all of them.
 
 ``Evaluation`` is made with the server; ``Scope`` lives as long as one stage looks at one write. Nothing is cached
-between writes.
+between writes. Evaluating changes nothing but the scope, so that ``decide`` can begin it anew beside the event loop.
 
 Source: k8s.io/apiserver/pkg/admission/plugin/cel/{activation,condition}.go.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
 from roadbed.apimachinery.admission import AdmissionRequest
 from roadbed.apimachinery.cel_costs import (
+    NATIVE_BYTES,
     PER_CONDITIONS,
     PER_EXPRESSION,
     PER_OBJECT,
     CostExceededError,
     Extent,
+    Turn,
     extent,
 )
 from roadbed.apimachinery.gvk import Resource
 from roadbed.apimachinery.request import Object
+from roadbed.apiserver.beside import Beside
 from roadbed.apiserver.matching import Cluster, namespace_of
 from roadbed.apiserver.ports import Authorizer
 
@@ -31,16 +34,24 @@ from .expressions import Expression, activation
 OUT_OF_BUDGET = "validation failed due to running out of cost budget, no further validation rules will be run"
 
 
+Result = TypeVar("Result")
+
+
 class OutOfBudgetError(Exception):
     """The expressions of one policy, or the conditions of one webhook, cost too much together."""
 
 
 class Evaluation:
-    """Makes scopes."""
+    """Makes scopes, and has expressions evaluated in them."""
 
-    def __init__(self, cluster: Cluster, authorizer: Authorizer) -> None:
+    def __init__(self, cluster: Cluster, authorizer: Authorizer, beside: Beside) -> None:
         self._cluster = cluster
         self._authorizer = authorizer
+        self._beside = beside
+
+    async def decide(self, scope: Scope, judge: Callable[[Scope], Result]) -> Result:
+        """Give what ``judge`` makes of a scope; it changes nothing else, for it may be begun twice."""
+        return await self._beside.run(lambda turn: judge(scope.within(turn)))
 
     async def seen_as(self, request: AdmissionRequest, resource: Resource) -> Scope:
         """Give a write as expressions see it, its objects in the version of ``resource``.
@@ -79,36 +90,43 @@ class Scope:
         authorizer: Authorizer,
         request: AdmissionRequest,
         values: dict[str, Any],
-        variables: Sequence[tuple[str, Expression]] = (),
+        variables: Mapping[str, Expression] | None = None,
+        turn: Turn | None = None,
         budget: int = PER_OBJECT,
     ) -> None:
         self._authorizer = authorizer
         self._request = request
         self._values = values
-        self._declared = dict(variables)
+        self._declared = variables or {}
+        self._turn = turn or Turn()
+        self._left = budget
         self._known: dict[str, Any] = {}
         self._failed: dict[str, str] = {}
-        self._left = budget
         self._bounded: list[Expression] = []  # whose bounds were spent, not their costs
         self._extent: Extent | None = None
 
+    def within(self, turn: Turn) -> Scope:
+        """Give the same write, its budget unspent, to be looked at within a turn."""
+        return Scope(self._authorizer, self._request, self._values, self._declared, turn)
+
     def having(self, variables: Sequence[tuple[str, Expression]], params: Object | None = None) -> Scope:
         """Give the same write with a policy's variables and parameters."""
-        return Scope(self._authorizer, self._request, {**self._values, "params": params}, variables)
+        values = {**self._values, "params": params}
+        return Scope(self._authorizer, self._request, values, dict(variables), self._turn)
 
     def replacing(self, obj: Object) -> Scope:
         """Give the same write with another object, its variables to be evaluated again."""
-        declared = tuple(self._declared.items())
-        return Scope(self._authorizer, self._request, {**self._values, "object": obj}, declared)
+        values = {**self._values, "object": obj}
+        return Scope(self._authorizer, self._request, values, self._declared, self._turn)
 
     def conditional(self) -> Scope:
         """Give the same write for match conditions, which have a budget of their own."""
-        declared = tuple(self._declared.items())
-        return Scope(self._authorizer, self._request, self._values, declared, PER_CONDITIONS)
+        declared, turn = self._declared, self._turn
+        return Scope(self._authorizer, self._request, self._values, declared, turn, PER_CONDITIONS)
 
     def anew(self) -> Scope:
         """Give the same write with its budget unspent."""
-        return Scope(self._authorizer, self._request, self._values, tuple(self._declared.items()))
+        return self.within(self._turn)
 
     @property
     def object(self) -> Any:
@@ -119,6 +137,7 @@ class Scope:
         """Give the plain value of an expression, or what went wrong.
 
         Raises:
+            TooLongError: the turn is over.
             OutOfBudgetError: it and those before it cost too much together.
         """
         with checks.asking(self._authorizer, self._request.user):
@@ -129,14 +148,18 @@ class Scope:
             self._resolve(name)
         seen = {**self._values, "variables": self._known}
         bound = expression.expense.bound.of(self._size())
+        self._turn.spend(min(bound, PER_EXPRESSION))
         if bound > self._left:
             self._settle()
-        if bound > PER_EXPRESSION or bound > self._left:
+        if bound > PER_EXPRESSION or bound > self._left or self._size().total > NATIVE_BYTES:
             value, trouble = self._counted(expression, seen)
         else:
-            self._left -= bound
-            self._bounded.append(expression)
             value, trouble = expression.run(activation(seen))
+            if "budget exceeded" in trouble:  # the runtime's own, of iterations
+                value, trouble = self._counted(expression, seen)
+            else:
+                self._left -= bound
+                self._bounded.append(expression)
         if trouble:
             trouble = self._blame(expression, trouble)
         return value, trouble

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -40,6 +40,8 @@ _ALLOWED: Final = {
     "LIST": ("LIST", "DYN"),
 }
 
+_SIMPLE: Final = frozenset(("BOOL", "BYTES", "DOUBLE", "INT", "STRING", "UINT"))
+
 
 @dataclass(frozen=True, slots=True)
 class Expression:
@@ -49,6 +51,7 @@ class Expression:
     program: Any
     reads: tuple[str, ...]
     expense: Expense
+    kind: str = "DYN"  # the type of its value, in the runtime's word
 
     def run(self, activation: Any) -> tuple[Any, str]:
         """Give its plain value, or what went wrong."""
@@ -60,56 +63,97 @@ def compiled(
     text: str,
     result: str = "",
     *,
-    variables: Iterable[str] | None = None,
+    variables: Mapping[str, str] | None = None,
     has_params: bool = False,
     makes_objects: bool = False,
     is_message: bool = False,
 ) -> Expression:
     """Compile an expression that must give ``result`` (BOOL, STRING, ``STRING?``; empty for anything).
 
-    A message has no ``authorizer``. ``variables`` are the names that ``variables.x`` may name; None where there is no ``variables``.
+    A message has no ``authorizer``. ``variables`` are the names that ``variables.x`` may name, with the types of their
+    values; None where there is no ``variables``.
 
     Raises:
         RuleError: it does not compile; the text says where and why, as Kubernetes does.
     """
-    names = None if variables is None else tuple(variables)
     if is_message and _AUTHORIZER.search(_QUOTED.sub("''", text)):
         raise _unknown(text, "authorizer")
     reads = _reads(text)
-    program, expense = _compiled(text, result, names is not None, has_params, makes_objects)
+    program, expense, kind = _compiled(text, variables is not None, has_params, makes_objects)
     for name in reads:
-        if names is not None and name not in names:
+        if variables is not None and name not in variables:
             raise _undefined(text, name)
-    return Expression(text, program, reads, expense)
+    typed = (
+        tuple((name, variables[name]) for name in sorted(reads) if variables[name] in _SIMPLE)
+        if variables
+        else ()
+    )
+    if typed:
+        kind = _kind_with(text, typed, has_params, makes_objects)
+    if result and kind.partition("<")[0] not in _ALLOWED[result]:
+        raise RuleError(f"{_RESULTS[result]} but got {_GO_NAMES.get(kind, kind.lower())}")
+    return Expression(text, program, reads, expense, kind)
+
+
+def kinds_of(variables: Iterable[Mapping[str, Any]], *, has_params: bool) -> dict[str, str]:
+    """Give the types of a policy's variables by name; what does not compile may be anything."""
+    found: dict[str, str] = {}
+    for each in variables:
+        try:
+            kind = compiled(str(each.get("expression")), variables=dict(found), has_params=has_params).kind
+        except RuleError:
+            kind = "DYN"
+        found[str(each.get("name"))] = kind
+    return found
 
 
 @functools.lru_cache(maxsize=1024)
 def _compiled(
-    text: str, result: str, has_variables: bool, has_params: bool, makes_objects: bool
-) -> tuple[Any, Expense]:
-    written = expanded(literals.as_maps(text) if makes_objects else text)
-    try:
-        program = compile_in(_environment(has_variables, has_params, makes_objects), written)
-    except RuntimeError as error:
-        detail = re.sub(r"^[A-Z_]+: | ?\[[A-Z_]+\]$", "", str(error))
-        raise RuleError(f"compilation failed: {detail}") from error
-    found = program.return_type().name()
-    if result and found.partition("<")[0] not in _ALLOWED[result]:
-        raise RuleError(f"{_RESULTS[result]} but got {_GO_NAMES.get(found, found.lower())}")
+    text: str, has_variables: bool, has_params: bool, makes_objects: bool
+) -> tuple[Any, Expense, str]:
+    program = _program(text, _environment(has_variables, has_params, makes_objects), makes_objects)
     if not makes_objects:  # whose literals are messages in Kubernetes, with fields of all types
         refuse_faults(text, program)
     more = (authorizer.extension(), patching()) if makes_objects else (authorizer.extension(),)
-    return program, Expense(text, program.serialize, more)
+    return program, Expense(text, program.serialize, more), program.return_type().name()
 
 
-@functools.cache
-def _environment(has_variables: bool, has_params: bool, makes_objects: bool) -> Any:
+def _program(text: str, environment: Any, makes_objects: bool) -> Any:
+    try:
+        return compile_in(environment, expanded(literals.as_maps(text) if makes_objects else text))
+    except RuntimeError as error:
+        detail = re.sub(r"^[A-Z_]+: | ?\[[A-Z_]+\]$", "", str(error))
+        raise RuleError(f"compilation failed: {detail}") from error
+
+
+@functools.lru_cache(maxsize=1024)
+def _kind_with(text: str, typed: tuple[tuple[str, str], ...], has_params: bool, makes_objects: bool) -> str:
+    """Give the type of a value, the types of the variables that it reads being known.
+
+    Raises:
+        RuleError: it does not compile with these.
+    """
+    return str(
+        _program(text, _environment(True, has_params, makes_objects, typed), makes_objects)
+        .return_type()
+        .name()
+    )
+
+
+@functools.lru_cache(maxsize=128)
+def _environment(
+    has_variables: bool,
+    has_params: bool,
+    makes_objects: bool,
+    typed: tuple[tuple[str, str], ...] = (),
+) -> Any:
     kinds = runtime().Type
     tagged = kinds.Map(kinds.STRING, kinds.STRING)
     variables = dict.fromkeys(_ALWAYS, kinds.DYN)
     variables |= {"authorizer": tagged, "authorizer.requestResource": tagged}
     if has_variables:
         variables["variables"] = kinds.DYN
+    variables |= {f"variables.{name}": getattr(kinds, kind) for name, kind in typed}
     if has_params:
         variables["params"] = kinds.DYN
     more = [patching()] if makes_objects else []

@@ -24,6 +24,7 @@ from roadbed.apimachinery.names import (
 from roadbed.apimachinery.request import Object
 
 from . import checks
+from .expressions import kinds_of
 
 Judge = Callable[[Object, Object | None], list[Cause]]
 
@@ -131,14 +132,16 @@ def _common(spec: Mapping[str, Any]) -> list[Cause]:
             causes.append(required("spec.matchConstraints.resourceRules"))
     found = spec.get("matchConditions") or ()
     causes += checks.conditions(found, "spec.matchConditions", has_params=kind is not None)
-    known: tuple[str, ...] = ()
-    for index, each in enumerate(spec.get("variables") or ()):
+    told = spec.get("variables") or ()
+    for index, each in enumerate(told):
+        known = kinds_of(told[:index], has_params=kind is not None)
         causes += _variable(each, f"spec.variables[{index}]", known, has_params=kind is not None)
-        known = (*known, str(each.get("name")))
     return causes
 
 
-def _variable(each: Mapping[str, Any], path: str, known: tuple[str, ...], *, has_params: bool) -> list[Cause]:
+def _variable(
+    each: Mapping[str, Any], path: str, known: Mapping[str, str], *, has_params: bool
+) -> list[Cause]:
     name, text = str(each.get("name") or ""), str(each.get("expression") or "")
     causes = []
     if not name.strip():
@@ -192,8 +195,11 @@ def _mutable(rules: Sequence[Mapping[str, Any]], path: str) -> list[Cause]:
 
 
 def _options(spec: Mapping[str, Any]) -> dict[str, Any]:
-    names = tuple(str(each.get("name")) for each in spec.get("variables") or ())
-    return {"variables": names, "has_params": spec.get("paramKind") is not None}
+    has_params = spec.get("paramKind") is not None
+    return {
+        "variables": kinds_of(spec.get("variables") or (), has_params=has_params),
+        "has_params": has_params,
+    }
 
 
 def _binding(obj: Object, old: Object | None) -> list[Cause]:

@@ -106,7 +106,7 @@ class MutatingPolicies:
         assert not isinstance(body, str)  # noqa: S101 - a use of such a policy has a fault
         seen = await self._evaluation.seen_as(request, use.resource)
         scope = seen.having(policy.variables, params)
-        holds, trouble = policy.conditions.hold(scope)
+        holds, trouble = await self._evaluation.decide(scope, policy.conditions.hold)
         if trouble and policy.fails_closed:
             faults.append(_blamed(use, trouble))
         if not holds:
@@ -114,7 +114,7 @@ class MutatingPolicies:
         before = scope.object
         for mutation in body.mutations:
             try:
-                changed = self._mutated(mutation, scope, use.resource, request.kind)
+                changed = await self._mutated(mutation, scope, use.resource, request.kind)
             except MutationError as error:
                 if policy.fails_closed:
                     faults.append(_blamed(use, str(error)))
@@ -124,9 +124,11 @@ class MutatingPolicies:
             return None
         return await self._cluster.taken_back(request, scope.object, use.resource)
 
-    def _mutated(self, mutation: Mutation, scope: Scope, resource: Resource, kind: GVK | None) -> Object:
+    async def _mutated(
+        self, mutation: Mutation, scope: Scope, resource: Resource, kind: GVK | None
+    ) -> Object:
         try:
-            value, trouble = scope.run(mutation.expression)
+            value, trouble = await self._evaluation.decide(scope, lambda each: each.run(mutation.expression))
         except OutOfBudgetError as error:
             raise MutationError(str(error)) from error
         if trouble:
@@ -158,7 +160,7 @@ class MutatingPolicies:
         return merged
 
 
-def read_body(spec: Mapping[str, Any], variables: tuple[str, ...]) -> Body:
+def read_body(spec: Mapping[str, Any], variables: Mapping[str, str]) -> Body:
     """Compile what a policy changes.
 
     Raises:

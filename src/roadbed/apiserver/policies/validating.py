@@ -8,6 +8,7 @@ Source: k8s.io/apiserver/pkg/admission/plugin/policy/validating/{dispatcher,vali
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -60,10 +61,21 @@ class Body:
 
 @dataclass(slots=True)
 class _Outcome:
-    """What the policies said of one write so far."""
+    """What policies said of one write so far; ``failures`` is for the audit log."""
 
     denials: list[tuple[Policy[Body], Binding | None, str, str]] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    failures: str = ""
     annotations: dict[str, list[str]] = field(default_factory=dict)
+
+    def add(self, more: _Outcome) -> None:
+        """Take over what one more policy said."""
+        self.denials += more.denials
+        self.warnings += more.warnings
+        self.failures = self.failures or more.failures
+        for name, values in more.annotations.items():
+            told = self.annotations.setdefault(name, [])
+            told += [each for each in values if each not in told]
 
 
 class ValidatingPolicies:
@@ -91,32 +103,36 @@ class ValidatingPolicies:
                 continue
             scope = await self._evaluation.seen_as(request, use.resource)
             for params in use.params:
-                self._judge(use, scope.having(use.policy.variables, params), request, outcome)
+                seen = scope.having(use.policy.variables, params)
+                outcome.add(await self._evaluation.decide(seen, functools.partial(self._judge, use)))
+        request.warnings.extend(outcome.warnings)
+        if outcome.failures:
+            request.annotations.setdefault(FAILURE, outcome.failures)
         for key, values in outcome.annotations.items():
             request.annotations[key] = ", ".join(values)
         if outcome.denials:
             raise _denied(request, *outcome.denials[0])
 
-    def _judge(self, use: Use[Body], scope: Scope, request: AdmissionRequest, outcome: _Outcome) -> None:
+    def _judge(self, use: Use[Body], scope: Scope) -> _Outcome:
+        outcome = _Outcome()
         policy, body = use.policy, use.policy.body
         assert not isinstance(body, str)  # noqa: S101 - a use of such a policy has a fault
         holds, trouble = policy.conditions.hold(scope)
         if trouble and policy.fails_closed:
-            self._fail(use, 0, trouble, "", request, outcome)
+            self._fail(use, 0, trouble, "", outcome)
         if not holds:
-            return
+            return outcome
         try:
-            self._validate(use, body, scope, request, outcome)
+            self._validate(use, body, scope, outcome)
             audited = scope.anew()  # a budget of its own
             for name, expression in body.annotations:
                 self._annotate(use, name, audited.run(expression), outcome)
         except OutOfBudgetError as error:
             if policy.fails_closed:
-                self._fail(use, 0, str(error), "", request, outcome)
+                self._fail(use, 0, str(error), "", outcome)
+        return outcome
 
-    def _validate(
-        self, use: Use[Body], body: Body, scope: Scope, request: AdmissionRequest, outcome: _Outcome
-    ) -> None:
+    def _validate(self, use: Use[Body], body: Body, scope: Scope, outcome: _Outcome) -> None:
         """Evaluate every validation, then the messages of those that do not hold.
 
         Raises:
@@ -135,19 +151,17 @@ class ValidatingPolicies:
             except OutOfBudgetError as error:
                 text = f"failed messageExpression: {error}"
             if reason or use.policy.fails_closed:
-                self._fail(use, index, text, reason, request, outcome)
+                self._fail(use, index, text, reason, outcome)
 
     @staticmethod
-    def _fail(
-        use: Use[Body], index: int, message: str, reason: str, request: AdmissionRequest, outcome: _Outcome
-    ) -> None:
+    def _fail(use: Use[Body], index: int, message: str, reason: str, outcome: _Outcome) -> None:
         binding = use.binding
         assert binding is not None  # noqa: S101 - only faults of a policy have none
         for action in binding.actions:
             if action == "Deny":
                 outcome.denials.append((use.policy, binding, message, reason))
             elif action == "Warn":
-                request.warnings.append(
+                outcome.warnings.append(
                     f"Validation failed for ValidatingAdmissionPolicy '{use.policy.name}' with binding "
                     f"'{binding.name}': {message}"
                 )
@@ -159,7 +173,7 @@ class ValidatingPolicies:
                     "expressionIndex": index,
                     "validationActions": list(binding.actions),
                 }
-                request.annotations.setdefault(FAILURE, orjson.dumps([failure]).decode())
+                outcome.failures = outcome.failures or orjson.dumps([failure]).decode()
 
     @staticmethod
     def _annotate(use: Use[Body], name: str, found: tuple[Any, str], outcome: _Outcome) -> None:
@@ -176,7 +190,7 @@ class ValidatingPolicies:
             values.append(text[:MOST_ANNOTATION_CHARACTERS])
 
 
-def read_body(spec: Mapping[str, Any], variables: tuple[str, ...]) -> Body:
+def read_body(spec: Mapping[str, Any], variables: Mapping[str, str]) -> Body:
     """Compile what a policy checks.
 
     Raises:
