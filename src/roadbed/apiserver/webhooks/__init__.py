@@ -5,6 +5,6 @@ What lives here knows addresses, certificates, timeouts and AdmissionReviews. Th
 """
 
 from .caller import Caller, WebhookCallError
-from .target import Target, bundle_causes, config_causes
+from .target import Target, address_causes, bundle_causes, config_causes
 
-__all__ = ["Caller", "Target", "WebhookCallError", "bundle_causes", "config_causes"]
+__all__ = ["Caller", "Target", "WebhookCallError", "address_causes", "bundle_causes", "config_causes"]

@@ -68,15 +68,20 @@ class Target:
 
 def config_causes(config: Mapping[str, Any], path: str) -> list[Cause]:
     """Give what is wrong with a ``clientConfig`` that lives at ``path``."""
+    found = address_causes(config, path)
+    if found and found[0].field == path:
+        return found  # it names nobody, or two
+    return found + bundle_causes(config.get("caBundle"), f"{path}.caBundle")
+
+
+def address_causes(config: Mapping[str, Any], path: str) -> list[Cause]:
+    """Give what is wrong with whom a ``clientConfig`` names; its authority is ``bundle_causes``'."""
     url, service = config.get("url"), config.get("service")
     if (url is None) == (service is None):
         return [required(path, "exactly one of url or service is required")]
-    found = (
-        _url_causes(str(url), f"{path}.url")
-        if url is not None
-        else _service_causes(service, f"{path}.service")
-    )
-    return found + bundle_causes(config.get("caBundle"), f"{path}.caBundle")
+    if url is not None:
+        return _url_causes(str(url), f"{path}.url")
+    return _service_causes(service, f"{path}.service")
 
 
 def _url_causes(text: str, path: str) -> list[Cause]:
@@ -95,7 +100,7 @@ def _part_causes(parts: SplitResult, path: str) -> list[Cause]:
     if not parts.netloc.rpartition("@")[2]:
         found.append(invalid_value(path, "", f"host must be specified{_FORM}"))
     if "@" in parts.netloc:
-        # The password is left out, as it is wherever Go prints one.
+        # Kubernetes shows the password, too.
         found.append(
             invalid_value(path, parts.username or "", "user information is not permitted in the URL")
         )
