@@ -24,7 +24,6 @@ ACCEPTED = {
     "patch v1 Service web": "a dropped field stays owned in the real server until the next write",
     "table /apis/flowcontrol.apiserver.k8s.io/v1/flowschemas": _CONTROLLERS,
     "table /apis/apiregistration.k8s.io/v1/apiservices": _CONTROLLERS,
-    "create apps/v1 DaemonSet agent": "the deprecated annotation is the server's, not the writer's",
     "create apps/v1 ControllerRevision web-1": "opaque data is owned member by member",
     "patch batch/v1 Job once": "the value in the message is the object as sent, not the Go struct",
 }
@@ -52,4 +51,6 @@ async def test_every_sample_is_answered_as_recorded(path: Path, http: httpx.Asyn
     for mine, real in zip(ours, theirs, strict=True):
         if mine["step"] not in known:
             assert mine == real
+    # What a controller writes meanwhile may have come in time, here as there.
+    known = {each for each in known if ACCEPTED[each] != _CONTROLLERS}
     assert known == differing & known

@@ -19,6 +19,8 @@ from roadbed.apimachinery.causes import invalid_value
 from roadbed.apimachinery.errors import Cause
 from roadbed.apimachinery.request import Object
 
+from .judging.services import is_checked, is_reached_from_outside
+
 Services = Callable[[], Iterable[Object]]
 """Gives every stored service."""
 
@@ -41,6 +43,8 @@ class Allocator:
         """Fill in addresses, families and ports of nodes; keep those the service had."""
         spec = obj["spec"]
         before: dict[str, Any] = (old or {}).get("spec") or {}
+        if before:
+            _let_go(spec, before)
         if spec.get("type") not in _ADDRESSED:
             if spec.get("type") == "ExternalName" and before.get("type") in _ADDRESSED:
                 for name in _ADDRESS_MEMBERS:
@@ -57,6 +61,11 @@ class Allocator:
         spec.setdefault("ipFamilies", ["IPv6" if ":" in spec["clusterIP"] else "IPv4"])
         spec.setdefault("ipFamilyPolicy", "SingleStack")
         self._ports(spec, before)
+        if is_checked(spec) and not spec.get("healthCheckNodePort"):
+            kept = before.get("healthCheckNodePort")
+            spec["healthCheckNodePort"] = kept or self._port(
+                {p for s in self._services() for p in _ports_of(s)}
+            )
 
     def judge(self, obj: Object, old: Object | None) -> list[Cause]:
         """Refuse addresses out of range, and addresses and ports that another service has."""
@@ -72,7 +81,7 @@ class Allocator:
         wanted = [
             (index, each["nodePort"])
             for index, each in enumerate(spec.get("ports") or ())
-            if each.get("nodePort") and each["nodePort"] not in kept
+            if each.get("nodePort") and each["nodePort"] not in kept and _has_node_ports(spec)
         ]
         taken = self._taken_ports(obj) if wanted else set()
         for index, port in wanted:
@@ -117,10 +126,7 @@ class Allocator:
         return ""  # the range is used up; the service is refused for want of an address
 
     def _ports(self, spec: dict[str, Any], before: dict[str, Any]) -> None:
-        wants = spec["type"] == "NodePort" or (
-            spec["type"] == "LoadBalancer" and spec.get("allocateLoadBalancerNodePorts") is not False
-        )
-        if not wants:
+        if not _has_node_ports(spec):
             if before.get("type") in ("NodePort", "LoadBalancer"):
                 for each in spec.get("ports") or ():
                     each.pop("nodePort", None)
@@ -144,6 +150,25 @@ class Allocator:
         self._recent[value] = None
         while len(self._recent) > _RECENT_MAX:
             self._recent.popitem(last=False)
+
+
+def _has_node_ports(spec: dict[str, Any]) -> bool:
+    is_balancer = spec["type"] == "LoadBalancer" and spec.get("allocateLoadBalancerNodePorts") is not False
+    return spec["type"] == "NodePort" or is_balancer
+
+
+def _let_go(spec: dict[str, Any], before: dict[str, Any]) -> None:
+    """Drop what a service had for its type before, has no use for now, and whose author left it as it was."""
+    gone = []
+    if is_reached_from_outside(before) and not is_reached_from_outside(spec):
+        gone.append("externalTrafficPolicy")
+    if before.get("type") == "LoadBalancer" and spec.get("type") != "LoadBalancer":
+        gone += ["allocateLoadBalancerNodePorts", "loadBalancerClass"]
+    if is_checked(before) and not is_checked(spec):
+        gone.append("healthCheckNodePort")
+    for member in gone:
+        if spec.get(member) == before.get(member):
+            spec.pop(member, None)
 
 
 def _address_of(service: Object) -> str:

@@ -47,6 +47,7 @@ class Facts:
     zeros: Mapping[str, str] = field(default_factory=dict)  # of selectable fields that are not text
     name_rule: NameRule = dns_subdomain_errors
     prepare: Prepare | None = None
+    shape: Prepare | None = None  # completes what its author then owns, too
     ask: Callable[[Object, User], None] | None = None  # writes down who asks for a new object
     unversioned: tuple[str, ...] = ()  # members beside metadata and status whose change is no new generation
     versions_annotations: bool = False  # a change of annotations is a new generation, too
@@ -81,6 +82,10 @@ class KindStrategy(Strategy):
         if self._facts.ask is not None:
             self._facts.ask(obj, user)
 
+    def prepare_create(self, obj: Object) -> None:
+        if self._facts.shape is not None:
+            self._facts.shape(obj, None)
+
     def complete_create(self, obj: Object) -> None:
         status = empty_status(self._resource)
         if status is not None:
@@ -89,8 +94,9 @@ class KindStrategy(Strategy):
             self._facts.prepare(obj, None)
 
     def prepare_update(self, new: Object, old: Object) -> None:
-        if self._facts.prepare is not None:
-            self._facts.prepare(new, old)
+        for prepare in (self._facts.shape, self._facts.prepare):
+            if prepare is not None:
+                prepare(new, old)
 
     def validate(self, obj: Object, old: Object | None) -> list[Cause]:
         told = [] if self._judge is None else self._judge(obj, old)
@@ -156,10 +162,11 @@ FACTS: dict[tuple[str, str], Facts] = {
     ),
     ("", "endpoints"): Facts(creates=True),
     ("", "limitranges"): Facts(creates=True),
+    ("", "serviceaccounts"): Facts(shape=lives.account),
     ("", "persistentvolumes"): Facts(prepare=lives.pending),
     ("", "persistentvolumeclaims"): Facts(prepare=lives.pending),
     ("apps", "deployments"): Facts(generation=True, versions_annotations=True),
-    ("apps", "daemonsets"): Facts(generation=True, prepare=lives.daemon_set),
+    ("apps", "daemonsets"): Facts(generation=True, shape=lives.daemon_set),
     ("apps", "statefulsets"): _WITH_GENERATION,
     ("apps", "replicasets"): _REPLICAS,
     ("batch", "jobs"): Facts(

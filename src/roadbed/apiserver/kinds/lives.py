@@ -67,6 +67,13 @@ def daemon_set(obj: Object, old: Object | None) -> None:
     obj["metadata"]["annotations"] = annotations
 
 
+def account(obj: Object, old: Object | None) -> None:
+    """Keep of the secrets of an account their names: they are of its namespace, whatever was said of them."""
+    del old
+    if obj.get("secrets"):
+        obj["secrets"] = [{"name": each["name"]} if each.get("name") else {} for each in obj["secrets"]]
+
+
 def node(obj: Object, old: Object | None) -> None:
     """Hold pods off a new node until it is said to be ready."""
     spec = obj.setdefault("spec", {})

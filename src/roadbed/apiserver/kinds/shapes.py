@@ -19,6 +19,7 @@ from roadbed.apimachinery.errors import BadRequestError
 from roadbed.apimachinery.gvk import Resource
 from roadbed.apimachinery.quantity import parse_quantity
 from roadbed.apimachinery.request import Object
+from roadbed.apimachinery.timestamps import is_timestamp
 from roadbed.apis import kubernetes
 
 from .defaults import RULES, Rule
@@ -33,21 +34,30 @@ class Shape:
     """How the values of one struct type are settled. Filled after it is made: types hold themselves.
 
     ``dropped``: members left out when empty. ``zeros``: what stands in absent members. ``below``: how
-    members that hold more are settled. ``rule``: the type's own defaulting, before its members'.
+    members that hold more are settled. ``rule``: the type's own defaulting, before its members'. ``emptied``: lists and
+    maps that are null when empty, since Kubernetes stores its own objects in a form that knows no empty ones. ``gated``: members
+    that Kubernetes drops, because they belong to features that are off.
     """
 
-    __slots__ = ("below", "dropped", "rule", "zeros")
+    __slots__ = ("below", "dropped", "emptied", "gated", "rule", "zeros")
 
     def __init__(self) -> None:
         self.dropped: frozenset[str] = frozenset()
         self.zeros: tuple[tuple[str, Any], ...] = ()
         self.below: Mapping[str, Callable[[Any], Any]] = {}
+        self.emptied: frozenset[str] = frozenset()
+        self.gated: frozenset[str] = frozenset()
         self.rule: Rule | None = None
 
     def settle(self, value: dict[str, Any]) -> dict[str, Any]:
         """Settle one value in place, and give it."""
         dropped = self.dropped
-        gone = [name for name, each in value.items() if each is None or (not each and name in dropped)]
+        gated = self.gated
+        gone = [
+            name
+            for name, each in value.items()
+            if each is None or (not each and name in dropped) or (gated and name in gated)
+        ]
         for name in gone:
             del value[name]
         if self.rule is not None:
@@ -55,6 +65,9 @@ class Shape:
         for name, zero in self.zeros:
             if name not in value:
                 value[name] = {} if isinstance(zero, Shape) else zero
+        for name in self.emptied:
+            if not value.get(name):
+                value[name] = None
         below = self.below
         for name, each in value.items():
             settle = below.get(name)
@@ -125,7 +138,7 @@ def _shape(definition: str) -> Shape:
     shape = _SHAPES[definition] = Shape()
     schema = kubernetes.load().definitions[definition]
     tags = _tags(definition)
-    dropped, zeros, below = set(), [], {}
+    dropped, zeros, below, emptied = set(), [], {}, set()
     for name, each in (schema.get("properties") or {}).items():
         reference, has_default = _reference(each), "default" in each
         letters = tags.get(name)
@@ -148,11 +161,29 @@ def _shape(definition: str) -> Shape:
                 dropped.add(name)
         elif not reference:
             zeros.append((name, _ZEROS.get(each.get("type", ""))))
+            if each.get("type") in ("array", "object") and definition.startswith("io.k8s.api."):
+                emptied.add(name)
+    shape.emptied, shape.gated = (
+        frozenset(emptied),
+        _GATED.get(definition.removeprefix("io.k8s.api."), frozenset()),
+    )
     shape.dropped, shape.zeros, shape.below = frozenset(dropped), tuple(zeros), below
     shape.rule = RULES.get(definition.removeprefix("io.k8s.").removeprefix("api."))
     return shape
 
 
+# Fields of features that are off by default in Kubernetes 1.35 (pkg/features/kube_features.go).
+_GATED: Final[dict[str, frozenset[str]]] = {
+    "core.v1.PodSpec": frozenset(("workloadRef",)),
+    "core.v1.VolumeProjection": frozenset(("clusterTrustBundle",)),
+    "discovery.v1.Endpoint": frozenset(("deprecatedTopology",)),
+    "resource.v1.Device": frozenset(
+        ("bindingConditions", "bindingFailureConditions", "bindsToNode", "consumesCounters", "taints")
+    ),
+    "resource.v1.DeviceClassSpec": frozenset(("extendedResourceName",)),
+    "resource.v1.DeviceSubRequest": frozenset(("tolerations",)),
+    "resource.v1.ExactDeviceRequest": frozenset(("tolerations",)),
+}
 _LEAVES: Final[dict[str, Any]] = {
     _QUANTITY: "0",
     "io.k8s.apimachinery.pkg.apis.meta.v1.Time": None,
@@ -186,6 +217,10 @@ def _settling(schema: Mapping[str, Any]) -> Callable[[Any], Any] | None:
     reference = _reference(schema)
     if reference == _QUANTITY:
         return _quantity
+    if reference in _TIMES:
+        return _time
+    if schema.get("format") == "int32":
+        return _int32
     if reference:
         return None if _is_leaf(reference) else _shape(reference).settle
     if "items" in schema:
@@ -206,6 +241,24 @@ def _of_map(item: Callable[[Any], Any] | None) -> Callable[[Any], Any] | None:
     if item is None:
         return None
     return lambda values: {name: item(each) for name, each in values.items()}
+
+
+_TIMES: Final = (
+    "io.k8s.apimachinery.pkg.apis.meta.v1.Time",
+    "io.k8s.apimachinery.pkg.apis.meta.v1.MicroTime",
+)
+
+
+def _time(value: Any) -> Any:
+    if isinstance(value, str) and not is_timestamp(value):
+        raise ValueError(f'parsing time "{value}": it is not as in "2006-01-02T15:04:05Z07:00"')
+    return value
+
+
+def _int32(value: Any) -> Any:
+    if type(value) is int and not -(2**31) <= value < 2**31:
+        raise ValueError(f"json: cannot unmarshal number {value} into a Go value of type int32")
+    return value
 
 
 def _quantity(value: Any) -> str:

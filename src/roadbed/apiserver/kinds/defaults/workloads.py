@@ -104,6 +104,17 @@ def _autoscaler(value: dict[str, Any]) -> None:
             behavior[name] = {**copy_json(rules), **given}
 
 
+_METRICS = "autoscaling.alpha.kubernetes.io/metrics"
+
+
+def _old_autoscaler(value: dict[str, Any]) -> None:
+    spec = value.setdefault("spec", {})
+    fill(minReplicas=1)(spec)
+    has_others = bool((value["metadata"].get("annotations") or {}).get(_METRICS))
+    if spec.get("targetCPUUtilizationPercentage") is None and not has_others:
+        spec["targetCPUUtilizationPercentage"] = 80
+
+
 WORKLOADS: dict[str, Rule] = {
     "apps.v1.Deployment": _deployment,
     "apps.v1.DaemonSet": _daemon_set,
@@ -112,6 +123,6 @@ WORKLOADS: dict[str, Rule] = {
     "batch.v1.Job": _job,
     "batch.v1.CronJob": _cron_job,
     "batch.v1.PodFailurePolicyOnPodConditionsPattern": fill(status="True"),
-    "autoscaling.v1.HorizontalPodAutoscalerSpec": fill(minReplicas=1),
+    "autoscaling.v1.HorizontalPodAutoscaler": _old_autoscaler,
     "autoscaling.v2.HorizontalPodAutoscaler": _autoscaler,
 }

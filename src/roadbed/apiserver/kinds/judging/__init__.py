@@ -15,7 +15,19 @@ from roadbed.apimachinery.request import Object
 from roadbed.apiserver.policies import judging as policies
 from roadbed.apiserver.webhooks import judging as webhooks
 
-from . import access, addresses, flow, network, others, pods, quotas, registrations, services, workloads
+from . import (
+    access,
+    addresses,
+    autoscalers,
+    flow,
+    network,
+    others,
+    pods,
+    quotas,
+    registrations,
+    services,
+    workloads,
+)
 
 __all__ = ["JUDGES", "enumerated", "services"]
 
@@ -36,7 +48,7 @@ JUDGES: dict[tuple[str, str], Callable[[Object, Object | None], list[Cause]]] = 
     ("apps", "daemonsets"): workloads.daemon_set,
     ("batch", "jobs"): workloads.job,
     ("batch", "cronjobs"): workloads.cron_job,
-    ("autoscaling", "horizontalpodautoscalers"): workloads.autoscaler,
+    ("autoscaling", "horizontalpodautoscalers"): autoscalers.autoscaler,
     ("policy", "poddisruptionbudgets"): workloads.disruption_budget,
     ("networking.k8s.io", "ingresses"): network.ingress,
     ("networking.k8s.io", "ingressclasses"): network.ingress_class,

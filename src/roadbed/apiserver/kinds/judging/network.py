@@ -14,7 +14,18 @@ from roadbed.apimachinery.errors import Cause
 from roadbed.apimachinery.names import dns_subdomain_errors
 from roadbed.apimachinery.request import Object
 
-from .findings import PROTOCOLS, items, named, needed, one_of, part, port, unchanged
+from .findings import (
+    PROTOCOLS,
+    items,
+    label_selector,
+    named,
+    needed,
+    one_of,
+    part,
+    port,
+    port_or_name,
+    unchanged,
+)
 
 _WILDCARD_FMT = r"\*\.[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*"
 _WILDCARD_TEXT = (
@@ -81,7 +92,7 @@ def _backend(backend: dict[str, Any], path: str) -> list[Cause]:
     if other is not None:
         return []
     if chosen is None:
-        return [required(f"{path}", "service or resource backend must be specified")] if not backend else []
+        return [invalid_value(path, "", "resource or service backend is required")] if not backend else []
     causes = needed(chosen, f"{path}.service", "name")
     given = part(chosen, "port")
     if not given.get("name") and not given.get("number"):
@@ -101,12 +112,12 @@ def network_policy(obj: Object, old: Object | None) -> list[Cause]:
     """Judge a NetworkPolicy."""
     del old
     spec = part(obj, "spec")
-    causes: list[Cause] = []
+    causes = label_selector(spec.get("podSelector"), "spec.podSelector")
     for member, peers in (("ingress", "from"), ("egress", "to")):
         for at, rule in items(spec, member, "spec"):
             for where, each in items(rule, "ports", at):
                 causes += one_of(each, where, "protocol", PROTOCOLS, shown=PROTOCOLS)
-                causes += port(each.get("port"), f"{where}.port")
+                causes += _policy_port(each, where)
             for where, peer in items(rule, peers, at):
                 causes += _peer(peer, where)
     types = spec.get("policyTypes") or []
@@ -122,12 +133,29 @@ def network_policy(obj: Object, old: Object | None) -> list[Cause]:
     return causes
 
 
+def _policy_port(found: dict[str, Any], path: str) -> list[Cause]:
+    first, last = found.get("port"), found.get("endPort")
+    causes = port_or_name(first, f"{path}.port")
+    if last is None:
+        return causes
+    if not isinstance(first, int):
+        state = "not specified" if first is None else "non-numeric"
+        text = f"may not be specified when `port` is {state}"
+        return [*causes, invalid_value(f"{path}.endPort", last, text)]
+    if last < first:
+        text = "must be greater than or equal to `port`"
+        causes.append(invalid_value(f"{path}.endPort", first, text))
+    return [*causes, *port(last, f"{path}.endPort")]
+
+
 def _peer(peer: dict[str, Any], path: str) -> list[Cause]:
     if not peer:
         return [required(path, "must specify a peer")]
+    causes = label_selector(peer.get("podSelector"), f"{path}.podSelector")
+    causes += label_selector(peer.get("namespaceSelector"), f"{path}.namespaceSelector")
     block = peer.get("ipBlock")
     if block is None:
-        return []
+        return causes
     if len(peer) > 1:
         return [forbidden(path, "may not specify both ipBlock and another peer")]
     try:

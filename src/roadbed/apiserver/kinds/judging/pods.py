@@ -46,6 +46,16 @@ def judge(obj: Object, old: Object | None) -> list[Cause]:
     """Judge a pod."""
     if old is None:
         return pod_spec(part(obj, "spec"), "spec")
+    if any(
+        len(part(obj, "spec").get(each) or ()) != len(part(old, "spec").get(each) or ())
+        for each in ("containers", "initContainers")
+    ):
+        causes = [
+            forbidden(f"spec.{each}", f"pod updates may not add or remove {words}")
+            for each, words in (("containers", "containers"), ("initContainers", "init containers"))
+            if len(part(obj, "spec").get(each) or ()) != len(part(old, "spec").get(each) or ())
+        ]
+        return [*pod_spec(part(obj, "spec"), "spec"), *causes]
     if _essence(part(obj, "spec")) != _essence(part(old, "spec")):
         return [forbidden("spec", _FIXED)]
     return []

@@ -292,30 +292,6 @@ def _zone(name: str) -> list[Cause]:
     return []
 
 
-def autoscaler(obj: Object, old: Object | None) -> list[Cause]:
-    """Judge a HorizontalPodAutoscaler of either version."""
-    del old
-    spec = part(obj, "spec")
-    causes: list[Cause] = []
-    least, most = spec.get("minReplicas"), int(spec.get("maxReplicas") or 0)
-    if isinstance(least, int) and least < 1:
-        causes.append(invalid_value("spec.minReplicas", least, "must be greater than or equal to 1"))
-    if most < 1:
-        causes.append(invalid_value("spec.maxReplicas", most, "must be greater than 0"))
-    if isinstance(least, int) and most < least:
-        causes.append(
-            invalid_value("spec.maxReplicas", most, "must be greater than or equal to `minReplicas`")
-        )
-    target = part(spec, "scaleTargetRef")
-    causes += needed(target, "spec.scaleTargetRef", "kind")
-    causes += needed(target, "spec.scaleTargetRef", "name")
-    version = str(target.get("apiVersion") or "")
-    if "/" not in version:
-        text = "apiVersion must specify API group"
-        causes.append(invalid_value("spec.scaleTargetRef.apiVersion", version, text))
-    return causes
-
-
 def disruption_budget(obj: Object, old: Object | None) -> list[Cause]:
     """Judge a PodDisruptionBudget."""
     del old
