@@ -129,6 +129,19 @@ def test_list_items_are_owned_by_their_keys_defaults_included() -> None:
     }
 
 
+def test_fields_are_written_in_the_order_of_kubernetes() -> None:
+    """A suite of Kubernetes compares the text of field sets."""
+    value = {"spec": {"z": 1, "a": {"y": 1, "b": 2}}, "metadata": {"labels": {"b": "1", "a": "2"}}}
+    fields = fields_of(Structure.of(None), value)
+    assert list(fields) == ["f:metadata", "f:spec"]
+    assert list(fields["f:spec"]["f:a"]) == [".", "f:b", "f:y"]
+    more = fieldset.union(fields, fields_of(Structure.of(None), {"spec": {"c": 1}, "data": {"k": "v"}}))
+    assert (list(more), list(more["f:spec"])) == (
+        ["f:data", "f:metadata", "f:spec"],
+        [".", "f:a", "f:c", "f:z"],
+    )
+
+
 def test_unknown_values_are_owned_leaf_by_leaf_and_their_lists_as_a_whole() -> None:
     obj = apply(None, {"anything": {"a": {"b": 1}, "c": [1, 2], "d": {}}})
     assert owned(obj, "one") == {

@@ -67,7 +67,12 @@ def _union(one: Trie, other: Trie) -> Trie:
     for element, theirs in other.items():
         ours = both.get(element)
         both[element] = theirs if ours is None or ours is theirs else _union(ours, theirs)
-    return both
+    return both if len(both) == len(one) else in_order(both)
+
+
+def in_order(node: Trie) -> Trie:
+    """Give a node with its elements as Kubernetes writes them; clients compare the text of field sets."""
+    return node if len(node) == 1 else {element: node[element] for element in sorted(node)}
 
 
 def intersection(one: Trie, other: Trie) -> Trie:

@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from .fieldset import LEAF, Trie, text_of, with_self
+from .fieldset import LEAF, Trie, in_order, text_of, with_self
 from .structure import DEDUCED, Structure, UnkeyedItemError
 
 
@@ -61,7 +61,8 @@ def _whole(structure: Structure, value: Any, *, is_strict: bool) -> Trie:
 def _fields_of_map(structure: Structure, value: dict[str, Any], *, is_strict: bool) -> Trie | None:
     declared = structure.fields
     found: Trie = {}
-    for name, each in value.items():
+    for name in sorted(value):  # as Kubernetes writes them; clients compare the text of field sets
+        each = value[name]
         known = declared.get(name)
         if known is None:
             if is_strict and structure.element is None:
@@ -97,7 +98,7 @@ def _fields_of_list(structure: Structure, value: list[Any], *, is_strict: bool) 
             raise MisfitError
         else:
             found[element] = LEAF  # items with the same key can't be told apart, so they are owned as one
-    return found or None
+    return in_order(found) if found else None
 
 
 def with_named(structure: Structure | None, fields: Trie) -> Trie:
