@@ -345,6 +345,25 @@ async def test_impersonation_comes_from_the_kubeconfig(config):
         connect(config.write({"token": config.token, "as-groups": ["developers"]}))
 
 
+@pytest.mark.parametrize(
+    ("user", "why"),
+    [
+        ({"token": "t", "as": "a", "as-groups": 1}, "as-groups is no list"),
+        ({"token": "t", "as": "a", "as-user-extra": 1}, "as-user-extra is no mapping"),
+        ({"token": "t", "as": "a", "as-user-extra": {"k": 1}}, "as-user-extra holds no list for k"),
+        ({"exec": "x"}, "exec is no mapping"),
+        ({"exec": {"env": 1}}, "exec.env is no list"),
+        ({"auth-provider": "oidc"}, "auth-provider is no mapping"),
+        ({"auth-provider": {"config": [1]}}, "auth-provider.config is no mapping"),
+        ({"client-certificate-data": "é"}, "client-certificate-data is not base64"),
+        ({"client-certificate": "a\0b"}, "client-certificate a"),
+    ],
+)
+def test_an_entry_of_another_shape_is_told_and_no_traceback(config, user, why):
+    with pytest.raises(BadRequestError, match=why):
+        connect(config.write(user))
+
+
 async def test_the_name_in_the_certificate_may_be_another(config):
     user = {"token": config.token}
     assert await who(config.write(user, cluster={"tls-server-name": "localhost"})) == "admin"

@@ -131,15 +131,21 @@ class Policy:
 def _rule(rule: Any, at: str, shared: frozenset[str], managed: bool) -> tuple[Mapping[str, Any], Decision]:
     if not isinstance(rule, dict):
         raise PolicyError(f"{at} must be an object")
-    level = _LEVELS.get(rule.get("level", ""))
+    name = rule.get("level", "")
+    level = _LEVELS.get(name) if isinstance(name, str) else None
     if level is None:
         raise PolicyError(f"{at}.level {rule.get('level')!r} is unknown: use {', '.join(_LEVELS)}")
     for word in _LISTS:
-        if rule.get(word) is not None and not isinstance(rule[word], list):
+        if word != "resources":
+            _check_texts(rule, word, at)
+        elif rule.get(word) is not None and not isinstance(rule[word], list):
             raise PolicyError(f"{at}.{word} must be a list")
     for number, each in enumerate(rule.get("resources") or ()):
-        if not isinstance(each, dict):
-            raise PolicyError(f"{at}.resources[{number}] must be an object with group and resources")
+        place = f"{at}.resources[{number}]"
+        if not isinstance(each, dict) or not isinstance(each.get("group") or "", str):
+            raise PolicyError(f"{place} must be an object with group and resources")
+        _check_texts(each, "resources", place)
+        _check_texts(each, "resourceNames", place)
     if rule.get("nonResourceURLs") and (rule.get("resources") or rule.get("namespaces")):
         raise PolicyError(f"{at}: a rule is for resources or for nonResourceURLs, not for both")
     own = rule.get("omitManagedFields")
@@ -147,8 +153,16 @@ def _rule(rule: Any, at: str, shared: frozenset[str], managed: bool) -> tuple[Ma
     return rule, Decision(level, shared | _stages(rule, f"{at}.omitStages"), omits)
 
 
+def _check_texts(holder: Mapping[str, Any], word: str, at: str) -> None:
+    found = holder.get(word)
+    if found is not None and not (isinstance(found, list) and all(isinstance(each, str) for each in found)):
+        raise PolicyError(f"{at}.{word} must be a list of texts")
+
+
 def _stages(value: Mapping[str, Any], at: str) -> frozenset[str]:
     found = value.get("omitStages") or ()
+    if not isinstance(found, list | tuple):
+        raise PolicyError(f"{at} must be a list of texts")
     wrong = [each for each in found if each not in STAGES]
     if wrong:
         raise PolicyError(f"{at} {wrong[0]!r} is unknown: use {', '.join(STAGES)}")

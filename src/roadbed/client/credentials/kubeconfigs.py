@@ -10,11 +10,10 @@ k8s.io/client-go/tools/clientcmd (loader.go, client_config.go, validation.go).
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import yaml
 
@@ -80,6 +79,7 @@ def read_kubeconfigs(paths: Sequence[Path], *, context: str = "") -> Target:
 
 
 def _target(name: str, context: _Entry, cluster: _Entry, user: _Entry) -> Target:
+    _check_shapes(user)
     ca_pem = material(cluster.content, "certificate-authority", cluster.file)
     is_insecure = bool(cluster.content.get("insecure-skip-tls-verify"))
     if ca_pem and is_insecure:
@@ -101,6 +101,32 @@ def _target(name: str, context: _Entry, cluster: _Entry, user: _Entry) -> Target
         cluster=cluster.content,
         impersonates=_impersonated(user),
     )
+
+
+_SHAPES: Final = (
+    ("as-groups", list, "list"),
+    ("as-user-extra", dict, "mapping"),
+    ("exec", dict, "mapping"),
+    ("exec.env", list, "list"),
+    ("exec.args", list, "list"),
+    ("auth-provider", dict, "mapping"),
+    ("auth-provider.config", dict, "mapping"),
+)
+
+
+def _check_shapes(user: _Entry) -> None:
+    """Refuse what all who read a user's entry rely on not to be."""
+    for path, kind, shown in _SHAPES:
+        found: Any = user.content
+        for name in path.split("."):
+            found = (found or {}).get(name)
+        if found and not isinstance(found, kind):
+            raise BadRequestError(f"cannot use kubeconfig {user.file}: the user's {path} is no {shown}")
+    for name, values in (user.content.get("as-user-extra") or {}).items():
+        if not isinstance(values, list):
+            raise BadRequestError(
+                f"cannot use kubeconfig {user.file}: the user's as-user-extra holds no list for {name}"
+            )
 
 
 def _impersonated(user: _Entry) -> User | None:
@@ -131,15 +157,16 @@ def material(content: Mapping[str, Any], name: str, file: Path) -> bytes:
     if encoded:
         try:
             return base64.b64decode(str(encoded), validate=True)
-        except binascii.Error as error:
+        except ValueError as error:
             raise BadRequestError(f"cannot use kubeconfig {file}: {name}-data is not base64") from error
     if not path:
         return b""
-    place = file.parent / Path(str(path)).expanduser()
     try:
+        place = file.parent / Path(str(path)).expanduser()
         return place.read_bytes()
-    except OSError as error:
-        raise BadRequestError(f"cannot use kubeconfig {file}: {name} {place}: {error.strerror}") from error
+    except (OSError, ValueError, RuntimeError) as error:  # the latter two: no path at all, or nobody's home
+        why = getattr(error, "strerror", None) or error
+        raise BadRequestError(f"cannot use kubeconfig {file}: {name} {path}: {why}") from error
 
 
 def _document(path: Path) -> dict[str, Any]:

@@ -16,7 +16,6 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import httpx2 as httpx
 import orjson
@@ -80,7 +79,7 @@ class OidcRefresh:
             async with httpx.AsyncClient(verify=context, timeout=TIMEOUT_S) as http:
                 answer = await http.get(issuer.rstrip("/") + "/.well-known/openid-configuration")
                 endpoint = str(_members(answer, issuer).get("token_endpoint") or "")
-                if urlsplit(endpoint).scheme not in ("https", "http"):
+                if not endpoint.startswith(("https://", "http://")):
                     raise UnauthorizedError(f"oidc: the discovery of {issuer} contains no token_endpoint")
                 form = {
                     "grant_type": "refresh_token",
@@ -91,7 +90,7 @@ class OidcRefresh:
                     form["client_secret"] = secret
                 answer = await http.post(endpoint, data=form)
                 found = _members(answer, issuer)
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:  # ValueError: a name that is no name
             raise UnauthorizedError(
                 f"oidc: cannot reach {issuer}: {error or type(error).__name__}"
             ) from error
@@ -141,7 +140,7 @@ def _expiry(token: str) -> datetime:
         claims = token.split(".")[1]
         content = orjson.loads(base64.urlsafe_b64decode(claims + "=" * (-len(claims) % 4)))
         return datetime.fromtimestamp(float(content["exp"]), UTC)
-    except (IndexError, ValueError, KeyError, TypeError, OverflowError) as error:
+    except (IndexError, ValueError, KeyError, TypeError, OverflowError, OSError) as error:
         raise UnauthorizedError(
             "oidc: the id-token is no JSON Web Token with an expiry: sign in again"
         ) from error
