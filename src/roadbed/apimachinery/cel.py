@@ -8,6 +8,7 @@ by their text. No I/O, no clock.
 What rules can cost is estimated when a definition is written (``cel_check``). What they do cost is held to
 Kubernetes' limits (``cel_costs``): of one evaluation and of all of one object. The runtime counts no costs, so an
 object's rules run in it as long as their bounds say that no limit is near, and are counted, all of them, otherwise.
+Rules over a large object are counted, too: the runtime takes longer to convert the object than to evaluate.
 
 Sources: https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/#validation-rules
 """
@@ -22,7 +23,16 @@ from typing import Any, Final
 
 from .causes import ROOT, duplicate, forbidden, go_quote, invalid_value, required
 from .cel_check import check_rules, field_path
-from .cel_costs import PER_EXPRESSION, PER_OBJECT, CostExceededError, Expense, Extent, extent
+from .cel_costs import (
+    NATIVE_BYTES,
+    PER_EXPRESSION,
+    PER_OBJECT,
+    CostExceededError,
+    Expense,
+    Extent,
+    Turn,
+    extent,
+)
 from .cel_expressions import (
     RuleError,
     compile_text,
@@ -120,18 +130,27 @@ class CelRules:
         return rules if rules.rules or below else None
 
     def validate(
-        self, obj: Object, old: Object | None = None, excused: list[Cause] | None = None
+        self,
+        obj: Object,
+        old: Object | None = None,
+        excused: list[Cause] | None = None,
+        turn: Turn | None = None,
     ) -> list[Cause]:
         """Give one cause for each rule that does not hold, outermost first; empty means valid.
 
         ``old`` enables transition rules, and excuses rules over values that did not change; what they would
         have said is added to ``excused``.
+
+        Raises:
+            TooLongError: it takes more than ``turn`` has; nothing was added.
         """
+        turn = turn or Turn()
+        found = extent(obj, old)
         try:
-            run = _Run(extent(obj, old))
+            run = _Run(found, turn)
             run.visit(self, obj, old, "", is_unchanged=False)
         except _MustCountError:
-            run = _Run(None)
+            run = _Run(found, turn, is_counted=True)
             with contextlib.suppress(_OutOfBudgetError):  # the last cause says so
                 run.visit(self, obj, old, "", is_unchanged=False)
         if excused is not None:
@@ -142,13 +161,15 @@ class CelRules:
 class _Run:
     """One validation: what was found, and how much may still be spent.
 
-    ``extent`` is that of the values, where their bounds are spent; None where costs are counted.
+    Bounds over values of ``extent`` are spent unless costs are counted.
     """
 
-    def __init__(self, extent: Extent | None) -> None:
+    def __init__(self, extent: Extent, turn: Turn, *, is_counted: bool = False) -> None:
         self.causes: list[Cause] = []
         self.excused: list[Cause] = []
         self._extent = extent
+        self._turn = turn
+        self._is_counted = is_counted
         self._left = PER_OBJECT
 
     def visit(self, rules: CelRules, value: Any, old: Any, path: str, *, is_unchanged: bool) -> None:
@@ -211,11 +232,14 @@ class _Run:
             CostExceededError: with the limit, one evaluation costs too much; without, all together do.
         """
         assert expense is not None  # noqa: S101 - every rule that was compiled has one
-        if self._extent is not None:
-            bound = expense.bound.of(self._extent)
+        bound = expense.bound.of(self._extent)
+        self._turn.spend(min(bound, PER_EXPRESSION))
+        if not self._is_counted:
             self._left -= bound
             if bound > PER_EXPRESSION or self._left < 0:
                 raise _MustCountError
+            if self._extent.total > NATIVE_BYTES:
+                return expense.run(variables, PER_EXPRESSION)[:2]
             value, trouble = evaluate(program, untyped().Activation(variables))
             if "budget exceeded" in trouble:
                 raise _MustCountError

@@ -25,16 +25,50 @@ from .expressions.metering import Bound, CostExceededError, EvaluationError, Ext
 PER_EXPRESSION: Final = 1_000_000
 PER_OBJECT: Final = 10_000_000  # of custom resources; of the expressions of a policy through one binding
 PER_CONDITIONS: Final = 2_500_000  # match conditions of one webhook or policy
+INLINE: Final = 20_000  # what may be spent in one turn: some milliseconds, whatever it is spent on
+EVALUATION: Final = 40  # what the evaluation of an expression takes beside its costs, in their unit
+NATIVE_BYTES: Final = 32 * 1024  # values are converted for each evaluation in the runtime: 50 ns a byte
 
 __all__ = [
+    "INLINE",
+    "NATIVE_BYTES",
     "PER_CONDITIONS",
     "PER_EXPRESSION",
     "PER_OBJECT",
     "CostExceededError",
     "Expense",
     "Extent",
+    "TooLongError",
+    "Turn",
     "extent",
 ]
+
+
+class TooLongError(Exception):
+    """A turn is over."""
+
+
+class Turn:
+    """How much may be spent before something else must have its turn; without a number, as much as it takes."""
+
+    __slots__ = ("_left",)
+
+    def __init__(self, left: int = 2**100) -> None:
+        self._left = left
+
+    def spend(self, bound: int) -> None:
+        """Take note of an evaluation that is about to begin, and of what it costs at most.
+
+        Raises:
+            TooLongError: that is more than was left, or ``end`` was called.
+        """
+        self._left -= EVALUATION + bound
+        if self._left < 0:
+            raise TooLongError
+
+    def end(self) -> None:
+        """Let the next evaluation not begin."""
+        self._left = -1
 
 
 class Expense:
@@ -81,7 +115,7 @@ def extent(*values: Any) -> Extent:
     """Give how large values are, at most."""
     encoded = orjson.dumps(values, default=str, option=orjson.OPT_NON_STR_KEYS)
     # A text with an escaped quote would be taken apart where it stands.
-    longest = len(encoded) if b"\\" in encoded else max(map(len, encoded.split(b'"')))
+    longest = len(encoded) if b'\\"' in encoded else max(map(len, encoded.split(b'"')))
     return Extent(encoded.count(b",") + 1, longest, len(encoded))
 
 

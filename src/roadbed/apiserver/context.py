@@ -11,6 +11,7 @@ from roadbed.apimachinery.request import ApiRequest, User
 from roadbed.apimachinery.timestamps import format_time
 
 from .admission import Admission
+from .beside import Beside
 from .metrics import Metrics
 from .ports import Attributes, Authorizer, Clock
 from .registry import Registry, Served
@@ -31,6 +32,7 @@ class Core:
     choose: Callable[[str], str]
     new_uid: Callable[[], str]
     metrics: Metrics = field(default_factory=Metrics)
+    beside: Beside = field(default_factory=Beside)
 
     def now(self) -> str:
         """Give the present as objects show it: RFC 3339, whole seconds, UTC."""

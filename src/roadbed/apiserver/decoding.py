@@ -16,7 +16,7 @@ from roadbed.apimachinery.gvk import GVK
 from roadbed.apimachinery.names import validate_metadata
 from roadbed.apimachinery.request import Object
 
-from .context import Call
+from .context import Call, Core
 
 # Groups of servers of their own in Kubernetes: they judge finalizers as those of custom resources.
 _LENIENT = ("apiextensions.k8s.io", "apiregistration.k8s.io")
@@ -172,7 +172,7 @@ def tidy(call: Call, obj: Object) -> None:
             served.settle(obj)
 
 
-def validate(call: Call, obj: Object, old: Object | None) -> None:
+async def validate(core: Core, call: Call, obj: Object, old: Object | None) -> None:
     """Hold an object to metadata rules, schema, CEL rules and its kind's own rules; its warnings are told.
 
     Raises:
@@ -187,7 +187,7 @@ def validate(call: Call, obj: Object, old: Object | None) -> None:
             found = [cause for cause in found if cause.reason != "FieldValueTypeInvalid"]
         causes.extend(_discreet(call, found))
     if served.rules is not None:
-        causes.extend(_ruled(call, served.rules, obj, old, causes))
+        causes.extend(await _ruled(core, call, (obj, old), causes))
     causes.extend(served.strategy.validate(obj, old))
     if causes:
         name = obj["metadata"].get("name") or obj["metadata"].get("generateName") or ""
@@ -213,12 +213,16 @@ _UNCHECKED = (
 )
 
 
-def _ruled(call: Call, rules: CelRules, obj: Object, old: Object | None, found: list[Cause]) -> list[Cause]:
+async def _ruled(
+    core: Core, call: Call, change: tuple[Object, Object | None], found: list[Cause]
+) -> list[Cause]:
     """Judge an object by its schema's rules; where it does not fit the schema, say that they were not asked."""
+    rules: CelRules | None = call.served.rules
+    assert rules is not None  # noqa: S101 - who calls looked
     if any(cause.reason in _BLOCKING for cause in found):
         return [invalid_value(ROOT, None, _UNCHECKED)]
     excused: list[Cause] = []
-    causes = rules.validate(obj, old, excused)
+    causes = await core.beside.run(lambda turn: rules.validate(*change, excused, turn))
     call.warnings.extend(text_of(each) for each in excused)
     return causes
 

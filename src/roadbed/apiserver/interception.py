@@ -49,7 +49,7 @@ def intercept(core: Core, caller: Caller, authorizer: Authorizer) -> Sequence[Ke
     ``authorizer`` is asked what expressions and checks ask; the server's own counts requests only.
     """
     cluster = Cluster(core.registry)
-    evaluation = Evaluation(cluster, authorizer)
+    evaluation = Evaluation(cluster, authorizer, core.beside)
     reviewing = Reviewing(caller, cluster)
 
     def hooks(plural: str) -> Hooks:

@@ -13,6 +13,7 @@ import asyncio
 import logging
 import secrets
 from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
 
 import orjson
 
@@ -49,6 +50,9 @@ from .watchcache import Hub
 from .webhooks import Caller
 
 logger = logging.getLogger(__name__)
+
+if TYPE_CHECKING:
+    from .aggregation import Identity
 
 SYSTEM = User("system:apiserver", ("system:masters", "system:authenticated"))
 SYSTEM_NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
@@ -110,6 +114,7 @@ class ApiServer:
         for definition in builtin.definitions(self._definitions, self._services):
             self._registry.install(definition)
         schemas = flow.SchemaStatus(storage, self._core.now)
+        self._published: list[Object] = []  # our own objects beside roles and flows
         self._keepers = (*intercept(self._core, self._webhooks, authorizer), schemas.run)
 
     async def start(self) -> None:
@@ -119,7 +124,7 @@ class ApiServer:
         system = self.local(SYSTEM)
         # Together, so that the store commits them together.
         await asyncio.gather(*(self._ensure(system, _namespace(name)) for name in SYSTEM_NAMESPACES))
-        ours = [*bootstrap.policy(), *flow.objects()]
+        ours = [*bootstrap.policy(), *flow.objects(), *self._published]
         await asyncio.gather(*(self._ensure(system, obj, updates=True) for obj in ours))
         try:
             await self._ensure(system, bootstrap.service())
@@ -144,6 +149,7 @@ class ApiServer:
         self._tasks = []
         self._flow.close()
         self._hub.close()
+        self._core.beside.close()
         await self._webhooks.close()
 
     @property
@@ -165,6 +171,18 @@ class ApiServer:
         from .registration import Registrations
 
         self._keepers += (Registrations(self._registry, self._hub, lambda: self._dispatcher.reviews).run,)
+
+    def aggregate(self, identity: Identity, published: Object) -> None:
+        """Let other servers answer the groups that APIServices give them, from the start on.
+
+        ``identity`` is shown to them; ``published`` is the object from which they learn to believe it.
+        """
+        from .aggregation import Aggregation
+
+        others = Aggregation(self._registry, self._hub, self._webhooks.services, identity, self._core.clock)
+        self._http.join(others)
+        self._published.append(published)
+        self._keepers += (others.run,)
 
     def add_reviewer(self, reviewer: Reviewer) -> None:
         """Serve one more review kind; discovery shows it at once."""

@@ -202,7 +202,7 @@ async def _store_new(core: Core, call: Call, obj: Object) -> Answer:
         meta["generation"] = 1
     served.strategy.ask(obj, call.user)
     served.strategy.complete_create(obj)
-    validate(call, obj, None)
+    await validate(core, call, obj, None)
     if not core.admission.validates(served.resource):
         return await _insert(core, call, obj)
     async with judged(core, call, "CREATE", obj, None):
@@ -241,7 +241,7 @@ async def store_changed(core: Core, call: Call, old: Object, new: Object, owners
         # nothing to judge and nothing to write
         return Answer(200, orjson.dumps(served.ordered(old)), tuple(call.warnings))
     if new != old:
-        validate(call, new, old)
+        await validate(core, call, new, old)
         strategy = served.strategy
         if (
             strategy.has_generation

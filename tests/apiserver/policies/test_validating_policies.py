@@ -185,6 +185,7 @@ async def test_an_expression_that_makes_no_sense_is_refused_when_it_is_written(
     assert text in refused.value.message
 
 
+@pytest.mark.timeout(20)
 async def test_an_expression_that_runs_too_long_is_stopped(api: Any, bind: Any) -> None:
     ten = "[0,1,2,3,4,5,6,7,8,9]"
     long = f"size(object.data) == 0 || {ten}.all(a, {ten}.all(b, {ten}.all(c, {ten}.all(d, {ten}.all(e, {ten}.all(f, a+b+c+d+e+f+size(object.data) < 99))))))"

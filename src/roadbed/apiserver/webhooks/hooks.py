@@ -89,7 +89,8 @@ class Hooks:
             return None
         if hook.conditions.is_empty:
             return Invocation(hook, resource)
-        verdict, trouble = hook.conditions.hold(await evaluation.seen_as(request, resource))
+        seen = await evaluation.seen_as(request, resource)
+        verdict, trouble = await evaluation.decide(seen, hook.conditions.hold)
         if trouble and hook.fails_closed:
             raise refusal(request, trouble)
         return Invocation(hook, resource) if verdict else None
