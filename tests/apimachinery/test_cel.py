@@ -56,6 +56,22 @@ def test_a_rule_that_holds_says_nothing() -> None:
     assert spec_of(objects({"n": NUMBER}), "self.n <= 10", spec={"n": 10}) == []
 
 
+@pytest.mark.parametrize("names", [("a", "b"), ("a_b", "aB"), ("a", "AEntry"), ("value", "key")])
+@pytest.mark.parametrize("depth", [1, 2, 3])
+def test_maps_of_maps_may_stand_side_by_side_under_any_names(names: tuple[str, str], depth: int) -> None:
+    """Two maps of maps in one object made names that no two types may have, and a definition an internal error."""
+    schema: Object = {"type": "string"}
+    value: Any = "x"
+    for _ in range(depth):
+        schema, value = {"type": "object", "additionalProperties": schema}, {"k": value}
+    listed = {"type": "array", "items": schema}
+    properties = {names[0]: schema, names[1]: schema, "l_l": listed, "lL": listed}
+    rule = f"size(self.{names[0]}) == 1 && self.{names[1]}.all(k, k == 'k') && size(self.l_l) == 2"
+    held = {names[0]: value, names[1]: value, "l_l": [value, value], "lL": []}
+    assert spec_of(objects(properties), rule, spec=held) == []
+    assert spec_of(objects(properties), rule, spec={**held, names[0]: {}}) != []
+
+
 def test_a_failed_rule_on_an_object_gives_its_message() -> None:
     rule = {"rule": "self.n <= 10", "message": "n must be <= 10"}
     assert spec_of(objects({"n": NUMBER}), rule, spec={"n": 11}) == ["spec: Invalid value: n must be <= 10"]

@@ -185,6 +185,7 @@ class RuleTypes:
             return False
         if field.label == _FIELD.LABEL_REPEATED:
             # A message type knows no list of lists; the inner one is left to run time.
+            _forget_entry(message, field)
             field.type, field.type_name = _FIELD.TYPE_MESSAGE, _DYNAMIC
         field.label = _FIELD.LABEL_REPEATED
         return True
@@ -194,7 +195,9 @@ class RuleTypes:
         entry.options.map_entry = True
         entry.field.add(name="key", number=1, label=_FIELD.LABEL_OPTIONAL, type=_FIELD.TYPE_STRING)
         value = entry.field.add(name="value", number=2, label=_FIELD.LABEL_OPTIONAL)
-        if not self._fill(message, value, values, is_root=values.embedded_resource):
+        # What an inner map would add to the message is in vain: it is left to run time, as inner lists are.
+        inner = descriptor_pb2.DescriptorProto()
+        if not self._fill(inner, value, values, is_root=values.embedded_resource):
             return False
         if value.label == _FIELD.LABEL_REPEATED:
             value.label = _FIELD.LABEL_OPTIONAL
@@ -217,7 +220,28 @@ class RuleTypes:
             escaped = escape(name)
             if escaped:
                 self._add_field(message, escaped, each)
+        _part_names(message)
         return f".rule.{message.name}"
+
+
+def _forget_entry(message: Any, field: Any) -> None:
+    """Take away the entries of a map that was ``field``, if it was one."""
+    for index, entry in enumerate(message.nested_type):
+        if field.type_name == f".rule.{message.name}.{entry.name}":
+            del message.nested_type[index]
+            return
+
+
+def _part_names(message: Any) -> None:
+    """Leave maps to run time whose entries are named as a property or as another map's (``a_b`` and ``aB``)."""
+    names = [field.name for field in message.field] + [entry.name for entry in message.nested_type]
+    doubled = {name for name in names if names.count(name) > 1}
+    if not doubled:
+        return
+    for field in message.field:
+        if field.type_name.rpartition(".")[2] in doubled and field.label == _FIELD.LABEL_REPEATED:
+            _forget_entry(message, field)
+            field.label, field.type, field.type_name = _FIELD.LABEL_OPTIONAL, _FIELD.TYPE_MESSAGE, _DYNAMIC
 
 
 def converter(node: Node) -> Converter | None:

@@ -87,9 +87,12 @@ class ApiError(Exception):
 
     @staticmethod
     def from_status(status: Mapping[str, Any]) -> ApiError:
-        """Rebuild the error that a ``v1.Status`` describes; an unknown reason falls back to its code."""
-        details = status.get("details") or {}
-        code = int(status.get("code") or 500)
+        """Rebuild the error that a ``v1.Status`` describes; an unknown reason falls back to its code.
+
+        Whoever sent it may have sent anything: what is of another type than it should be is taken as absent.
+        """
+        details, meta = _part(status, "details", {}), _part(status, "metadata", {})
+        code = _part(status, "code", 0) or 500
         family = _BY_REASON.get(str(status.get("reason", ""))) or _BY_CODE.get(code) or ApiError
         error = family(
             str(status.get("message", "")),
@@ -100,16 +103,22 @@ class ApiError(Exception):
                 Cause(
                     str(cause.get("reason", "")), str(cause.get("message", "")), str(cause.get("field", ""))
                 )
-                for cause in details.get("causes") or ()
+                for cause in _part(details, "causes", [])
+                if isinstance(cause, Mapping)
             ],
-            retry_after_s=int(details.get("retryAfterSeconds") or 0),
-            continue_token=str((status.get("metadata") or {}).get("continue", "")),
+            retry_after_s=_part(details, "retryAfterSeconds", 0),
+            continue_token=str(meta.get("continue", "")),
         )
         error.uid = str(details.get("uid", ""))
         if error.code != code:
             # A server may pair a reason with another code (a webhook denies with any); keep what it said.
             error.code = code
         return error
+
+
+def _part(holder: Mapping[str, Any], name: str, absent: Any) -> Any:
+    found = holder.get(name)
+    return found if isinstance(found, type(absent)) else absent
 
 
 class BadRequestError(ApiError):
