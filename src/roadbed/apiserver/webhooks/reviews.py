@@ -79,9 +79,9 @@ class Reviewing:
             response, patch = _verified(answer, uid, version, mutating=mutating)
         except AnswerError as error:
             raise CallFailedError(f"received invalid webhook response: {error}") from error
-        for key, value in response.get("auditAnnotations", {}).items():
-            request.annotations[f"{hook.name}/{key}"] = str(value)
-        request.warnings.extend(str(each) for each in response.get("warnings") or ())
+        for key, value in (response.get("auditAnnotations") or {}).items():
+            request.annotations[f"{hook.name}/{key}"] = value
+        request.warnings.extend(response.get("warnings") or ())
         if not response.get("allowed"):
             raise denial(hook.name, response.get("status"))
         return Verdict(patch)
@@ -183,9 +183,22 @@ def _verified(answer: Object, uid: str, version: str, *, mutating: bool) -> tupl
             raise AnswerError("webhook returned response.patchType but not response.patch")
         if patch and patch_type != "JSONPatch":
             raise AnswerError(f"unsupported patch type {go_quote(str(patch_type))}")
-    if not isinstance(response.get("auditAnnotations", {}), dict):
-        raise AnswerError("response.auditAnnotations is not a map")
+    _check_types(response)
     return response, _patch(patch) if mutating and patch and response.get("allowed") else []
+
+
+_TYPES = {"allowed": bool, "warnings": list, "auditAnnotations": dict, "status": dict}
+
+
+def _check_types(response: Mapping[str, Any]) -> None:
+    """Refuse members of another type than they have in Go, and what is no text where only texts are."""
+    for name, type_ in _TYPES.items():
+        found = response.get(name)
+        if found is not None and not isinstance(found, type_):
+            raise AnswerError(f"response.{name} is {type(found).__name__}, not {type_.__name__}")
+    texts = [*(response.get("warnings") or ()), *(response.get("auditAnnotations") or {}).values()]
+    if not all(isinstance(each, str) for each in texts):
+        raise AnswerError("response.warnings and response.auditAnnotations may hold only strings")
 
 
 def _check_kind(answer: Object) -> None:
