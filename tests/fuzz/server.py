@@ -117,13 +117,18 @@ async def fuzz(count: int, seed: int) -> int:
     return accepted
 
 
-async def make_server(storage: Any) -> ApiServer:
+async def make_server(storage: Any, webhooks: Any = None) -> ApiServer:
     def now() -> datetime:
         return datetime.now(UTC)
 
     access = Access.open(None, storage, clock=now)
     server = ApiServer(
-        storage, authenticator=_Admin(), authorizer=access.authorizer, sealer=access.sealer, clock=now
+        storage,
+        authenticator=_Admin(),
+        authorizer=access.authorizer,
+        sealer=access.sealer,
+        clock=now,
+        webhooks=webhooks,
     )
     for reviewer in access.reviewers:
         server.add_reviewer(reviewer)

@@ -13,15 +13,16 @@ import logging
 import random
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 import orjson
 
 from roadbed.apiserver import ApiServer
+from roadbed.apiserver.webhooks import Caller
 from roadbed.storage import open_storage
 
 from . import values
@@ -46,7 +47,7 @@ FORMS = (
 )
 NAMES = ("a", "b", "c", "a.b", "system:x", "widgets.fuzz.example.org", "gadgets.fuzz.example.org", "v1.apps")
 # A webhook that cannot be called is a 500 in Kubernetes too.
-CALLED = ("failed calling webhook", "conversion webhook for", "failed to call webhook")
+CALLED = ("Internal error occurred: ", "failed calling webhook", "conversion webhook for", "failed to call webhook")
 GADGETS = "gadgets"  # what random definitions define
 
 
@@ -71,7 +72,7 @@ class Kind:
     def path(self, name: str = "", subresource: str = "", namespace: str = "default") -> str:
         """Give an address."""
         inside = f"/namespaces/{namespace}" if self.is_namespaced and namespace else ""
-        steps = [each for each in (self.plural, quote(name, safe=""), subresource) if each]
+        steps = [each for each in (self.plural, name, subresource) if each]
         return f"{self.root}{inside}/{'/'.join(steps)}"
 
 
@@ -361,10 +362,10 @@ def requests_of(seed: int) -> Iterator[Choices]:
         yield Choices(chance.randbytes(1_500))
 
 
-async def begin(kinds: list[Kind] | None = None) -> tuple[Story, Any]:
+async def begin(kinds: Sequence[Kind] = (), *, webhooks: Caller | None = None) -> tuple[Story, Any]:
     """Start a server; gives the story and the storage to close."""
     storage = await open_storage("memory:")
-    story = Story(await make_server(storage), list(kinds or ()))
+    story = Story(await make_server(storage, webhooks), list(kinds))
     logging.getLogger("roadbed").addHandler(story.heard)
     if not story.kinds:
         story.kinds += await _served(story)
@@ -383,7 +384,11 @@ async def _served(story: Story) -> list[Kind]:
     found = []
     index = (await story.ask("GET", "/openapi/v3")).obj["paths"]
     for place in sorted(index):
-        if place.count("/") not in (1, 2):
+        if (
+            place.split("/")[0] not in ("api", "apis")
+            or len(place.split("/")) != (2 if place.startswith("api/") else 3)
+            or place.endswith("/")
+        ):
             continue
         listed = await story.ask("GET", f"/{place}")
         document = (await story.ask("GET", f"/openapi/v3/{place}")).obj
