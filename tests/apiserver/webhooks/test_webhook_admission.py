@@ -112,6 +112,11 @@ async def test_a_failed_call_refuses_or_is_passed_over_as_the_policy_says(
         ({}, "webhook response was absent"),
         ({"response": {"patch": "W10="}}, "may not return response.patch"),
         ({"kind": "Other"}, "got admission.k8s.io/v1, Kind=Other"),
+        ({"response": {"allowed": "yes"}}, "response.allowed is str, not bool"),
+        ({"response": {"warnings": 1}}, "response.warnings is int, not list"),
+        ({"response": {"warnings": [{}]}}, "may hold only strings"),
+        ({"response": {"auditAnnotations": {"a": 1}}}, "may hold only strings"),
+        ({"response": {"allowed": False, "status": "no"}}, "response.status is str, not dict"),
     ],
 )
 async def test_an_answer_that_makes_no_sense_is_a_failed_call(
@@ -128,6 +133,18 @@ async def test_an_answer_that_makes_no_sense_is_a_failed_call(
     with pytest.raises(ApiError, match="received invalid webhook response") as refused:
         await make(api)
     assert text in refused.value.message
+
+
+@pytest.mark.parametrize("code", [99_999, 0, -1, 200])
+async def test_a_denial_with_a_code_that_is_none_is_a_bad_request(
+    api: Any, webhook: Any, configure: Any, verdict: Any, code: int
+) -> None:
+    details = {"causes": ["x", {"message": "m"}], "retryAfterSeconds": "soon"}
+    webhook.answer = lambda _path, question: verdict(question, denied={"code": code, "details": details})
+    await configure("Validating", "/odd")
+    with pytest.raises(ApiError, match="denied the request") as refused:
+        await make(api)
+    assert (refused.value.code, [each.message for each in refused.value.causes]) == (400, ["m"])
 
 
 async def test_selectors_rules_and_conditions_decide_who_is_asked(

@@ -127,7 +127,9 @@ def denial(name: str, status: Any) -> ApiError:
     """Give the error of a write that a webhook denies, with the status that it asks for."""
     told: dict[str, Any] = dict(status) if isinstance(status, Mapping) else {}
     code = told.get("code")
-    told["code"] = code if isinstance(code, int) and code >= 400 else 400
+    told["code"] = (
+        code if isinstance(code, int) and 400 <= code < 600 else 400
+    )  # HTTP has no others for errors
     denied = f"admission webhook {go_quote(name)} denied the request"
     why = told.get("message") or told.get("reason")
     told["message"] = f"{denied}: {why}" if why else f"{denied} without explanation"
