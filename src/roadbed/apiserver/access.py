@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from roadbed.apimachinery.admission import Reviewer
 from roadbed.storage import Storage
 
+from .aggregation import frontproxy
 from .authn import RequestAuthenticator, Tokens
 from .authz import Rbac
 from .certificates import Certificates
@@ -79,6 +80,8 @@ class Access:
         for reviewer in self.reviewers:
             server.add_reviewer(reviewer)
         server.add_poster("", "serviceaccounts", "token", TokenRequests(self.accounts))
+        front_proxy = partial(self.certificates.issue_client, frontproxy.NAME)
+        server.aggregate(front_proxy, frontproxy.configuration(self.certificates.ca_pem.decode()))
         server.add_document(documents.CONFIGURATION, partial(documents.configuration, self.accounts))
         server.add_document(documents.KEY_SET, partial(documents.key_set, self.accounts))
 

@@ -11,7 +11,7 @@ import asyncio
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
@@ -35,6 +35,9 @@ from .ports import Attributes, Authenticator, Credentials
 from .registry import Served
 from .reply import Reply, audit_id
 from .streaming import stream
+
+if TYPE_CHECKING:
+    from .aggregation import Aggregation
 
 logger = logging.getLogger(__name__)
 
@@ -89,6 +92,14 @@ class HttpFace:
         self._documents = Documents(core.authorizer, discovery, openapi, Health(checks), core.metrics)
         self.documents: dict[str, Document] = self._documents.extra
         self._documents.dumps.update(dumps(flow))
+        self._openapi, self._discovery = openapi, discovery
+        self._others: Aggregation | None = None
+
+    def join(self, others: Aggregation) -> None:
+        """Let other servers answer the groups that are theirs, and show them in discovery and OpenAPI."""
+        self._others = others
+        self._discovery.elsewhere = others.remotes.all
+        self._openapi.elsewhere = others.documents
 
     async def __call__(self, scope: dict[str, Any], receive: bodies.Receive, send: Send) -> None:
         """Answer one HTTP request."""
@@ -135,10 +146,24 @@ class HttpFace:
         asked.route = routes.route(scope["path"])
         asked.query = routes.options(scope["query_string"])
         send.ticket = await self._flow.enter(user, _wanted(asked))
+        others = self._others
+        if others is not None and others.remotes:
+            remote = others.addressed(scope["path"], asked.route)
+            if remote is not None:
+                send.is_long = self._may_pass(user, asked) == "watch"
+                return await others.pass_on(remote, user, scope, send.is_long, receive, send), 0
         if asked.route is not None and asked.route.plural:
             return await self._resource(asked, asked.route, user, receive, send)
         asking = Asking(scope["method"], scope["path"], asked.query, headers, asked.route)
         return await self._documents.answer(asking, user, send)
+
+    def _may_pass(self, user: User, asked: _Asked) -> str:
+        """Give the verb of a request that another server answers, once its user may."""
+        verb, group, plural, subresource, namespace, path = _wanted(asked)
+        name = asked.route.name if asked.route is not None else ""
+        attributes = Attributes(verb, group, plural, subresource, namespace, name, path)
+        self._core.authorizer.check(user, attributes)
+        return verb
 
     def _record(self, auditor: Auditor, asked: _Asked, user: User | None, reply: Reply) -> None:
         """Begin the record of a request, if its policy wants one; an address that leads nowhere is a path."""

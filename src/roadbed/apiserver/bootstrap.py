@@ -91,6 +91,8 @@ def brought_up_to_date(stored: Object, ours: Object) -> Object:
         if annotations_of(stored).get(_AUTOUPDATE_FLOW) == "false":
             return stored
         return {**stored, "spec": ours["spec"]}
+    if "data" in ours:
+        return {**stored, "data": ours["data"]}
     if annotations_of(stored).get(AUTOUPDATE) == "false":
         return stored
     for part in ("rules", "subjects"):

@@ -9,7 +9,7 @@ import base64
 import hashlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
@@ -17,6 +17,9 @@ from roadbed.apimachinery.gvk import GVK, Resource
 from roadbed.apis.kubernetes import subresource
 
 from .registry import Registry, version_rank
+
+if TYPE_CHECKING:
+    from .aggregation import Remote
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,7 @@ class Discovery:
         self._reviews = reviews
         self._generation = 0
         self._documents: dict[str, Encoded] = {}
+        self.elsewhere: Callable[[], Iterable[Remote]] = tuple  # group versions that other servers answer
 
     def aggregated(self, *, core: bool) -> Encoded:
         """Give all groups in one document: the core group for ``/api``, the others for ``/apis``."""
@@ -110,18 +114,23 @@ class Discovery:
         found: dict[str, set[str]] = {}
         for resource in self._all():
             found.setdefault(resource.group, set()).add(resource.version)
+        for remote in self.elsewhere():
+            found.setdefault(remote.group, set()).add(remote.version)
         return {group: sorted(found[group], key=version_rank) for group in sorted(found)}
 
     def _aggregate(self, groups: list[str]) -> dict[str, Any]:
         by_version: dict[tuple[str, str], list[dict[str, Any]]] = {}
         for resource in self._all():
             by_version.setdefault((resource.group, resource.version), []).append(_aggregated(resource))
+        remotes = {(each.group, each.version): each for each in self.elsewhere()}
         versions = self._groups()
         items = [
             {
                 "metadata": {"name": group} if group else {},
                 "versions": [
-                    {"version": version, "resources": by_version[group, version], "freshness": "Current"}
+                    _remote_version(remotes[group, version])
+                    if (group, version) in remotes
+                    else {"version": version, "resources": by_version[group, version], "freshness": "Current"}
                     for version in versions.get(group, ())
                 ],
             }
@@ -149,6 +158,34 @@ class Discovery:
 def _group(name: str, versions: list[str]) -> dict[str, Any]:
     listed = [{"groupVersion": f"{name}/{version}", "version": version} for version in versions]
     return {"name": name, "versions": listed, "preferredVersion": listed[0]}
+
+
+def _remote_version(remote: Remote) -> dict[str, Any]:
+    """Show what another server told of a group version, subresources below their resource."""
+    found: dict[str, dict[str, Any]] = {}
+    for each in remote.kinds:
+        name, _, part = str(each["name"]).partition("/")
+        kind = {
+            "group": each.get("group") or remote.group,
+            "version": each.get("version") or remote.version,
+            "kind": each.get("kind") or "",
+        }
+        told = {"responseKind": kind, "verbs": each.get("verbs") or []}
+        if part and name in found:
+            found[name].setdefault("subresources", []).append({"subresource": part, **told})
+        elif not part:
+            scope = "Namespaced" if each.get("namespaced") else "Cluster"
+            entry = {
+                "resource": name,
+                "scope": scope,
+                "singularResource": each.get("singularName") or "",
+                **told,
+            }
+            more = {member: each[member] for member in ("shortNames", "categories") if each.get(member)}
+            found[name] = entry | more
+    freshness = "Current" if remote.is_available else "Stale"
+    shown: dict[str, Any] = {"version": remote.version, "freshness": freshness}
+    return shown | ({"resources": list(found.values())} if found else {})
 
 
 def _aggregated(resource: Resource) -> dict[str, Any]:

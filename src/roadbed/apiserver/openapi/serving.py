@@ -121,6 +121,7 @@ class OpenApi:
         self._index = b""
         self._whole: dict[str, bytes] = {}  # v2, by media type
         self._digests: dict[Resource, tuple[Published, bytes]] = {}
+        self.elsewhere: Callable[[], Mapping[str, str]] = dict  # documents of other servers: address by name
 
     def get(
         self, path: str, *, hash_: str = "", if_none_match: str = "", accept: str = ""
@@ -200,10 +201,11 @@ class OpenApi:
             fresh[name] = _Version([], _hash(orjson.dumps(paths)), paths)
         index = {
             name: {"serverRelativeURL": f"{ROOT}/{name}?hash={version.hash}"}
-            for name, version in sorted(fresh.items())
+            for name, version in fresh.items()
         }
+        index |= {name: {"serverRelativeURL": address} for name, address in self.elsewhere().items()}
         self._versions, self._digests = fresh, digests
-        self._index = orjson.dumps({"paths": index})
+        self._index = orjson.dumps({"paths": dict(sorted(index.items()))})
         self._whole = {}
         self._generation = generation
 
@@ -249,12 +251,23 @@ def _fragment(version: _Version, media_type: str) -> _Fragment:
     """Build the v2 fragment of one group version."""
     paths, schemas = _content(version)
     shared = frozenset(name for name in schemas if name in load().definitions)
-    own = {name: schema for name, schema in schemas.items() if name not in shared}
+    own = {name: _open_in_v2(schema) for name, schema in schemas.items() if name not in shared}
     if media_type != negotiation.JSON:
         definitions = b"".join(swagger.definition(name, schema) for name, schema in own.items())
         return _Fragment(swagger.paths(paths), definitions, shared)
     defined = {name: swaggerjson.definition(schema) for name, schema in own.items()}
     return _Fragment(_members(swaggerjson.paths(paths)), _members(defined), shared)
+
+
+def _open_in_v2(schema: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Give a kind that may have any members as an object of which no more is said: clients would refuse all others.
+
+    Source: k8s.io/apiextensions-apiserver/pkg/controller/openapi/builder.
+    """
+    if not schema.get("x-kubernetes-preserve-unknown-fields"):
+        return schema
+    kept = ("x-kubernetes-group-version-kind", "x-kubernetes-selectable-fields")
+    return {"type": "object", **{word: schema[word] for word in kept if word in schema}}
 
 
 def _joined(fragments: list[_Fragment], media_type: str) -> bytes:

@@ -48,7 +48,7 @@ class Caller:
     """Asks webhooks. ``services`` maps ``namespace/name`` or ``namespace/name:port`` to ``host:port``."""
 
     def __init__(self, services: Mapping[str, str] | None = None) -> None:
-        self._services = dict(services or {})
+        self.services: Mapping[str, str] = dict(services or {})
         self._clients: OrderedDict[tuple[str, str], httpx.AsyncClient] = OrderedDict()
 
     async def ask(self, target: Target, question: Object, *, timeout_s: float) -> Object:
@@ -102,7 +102,7 @@ class Caller:
     def _address(self, target: Target) -> tuple[str, int]:
         if not target.service:
             return target.host, target.port
-        known = self._services.get(f"{target.service}:{target.port}") or self._services.get(target.service)
+        known = self.services.get(f"{target.service}:{target.port}") or self.services.get(target.service)
         if known is None:
             raise WebhookCallError(
                 f"service {target.service} cannot be reached: no pods run here; set clientConfig.url, or start the "
