@@ -9,22 +9,24 @@ Source: k8s.io/apiserver/pkg/endpoints/handlers/delete.go, pkg/registry/generic/
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
-from roadbed.apimachinery.causes import invalid, invalid_value, not_supported
+from roadbed.apimachinery.causes import go_type, invalid, invalid_value, not_supported
 from roadbed.apimachinery.errors import BadRequestError, ConflictError, ForbiddenError, NotFoundError
 from roadbed.apimachinery.gvk import GVK
 from roadbed.apimachinery.request import Answer, Object
 from roadbed.apiserver import decoding, table, writing
 from roadbed.apiserver.context import Call, Core
 from roadbed.apiserver.options import whole
+from roadbed.apiserver.store import OvertakenError
 
 from . import list as listing
 
 PROTECTED_NAMESPACES = frozenset(("default", "kube-system", "kube-public"))
 ORPHAN, FOREGROUND = "orphan", "foregroundDeletion"
+_ATTEMPTS = 5
 _POLICIES = ("Foreground", "Background", "Orphan")
 
 
@@ -68,7 +70,16 @@ async def delete_collection(core: Core, call: Call, *, asks_admission: bool = Tr
 
 
 async def _delete(core: Core, call: Call, options: dict[str, Any], *, asks_admission: bool = True) -> Answer:
-    async with core.store.alone(call.served, call.path):
+    for _ in range(_ATTEMPTS - 1):
+        try:
+            return await _delete_once(core, call, options, asks_admission=asks_admission)
+        except OvertakenError:
+            continue  # only where webhooks are asked, who may write to the object meanwhile
+    return await _delete_once(core, call, options, asks_admission=asks_admission)
+
+
+async def _delete_once(core: Core, call: Call, options: dict[str, Any], *, asks_admission: bool) -> Answer:
+    async with core.alone(call):
         live = await core.store.live(call.served, call.path)
         if live is None:
             raise call.not_found()
@@ -104,10 +115,11 @@ async def _remove(core: Core, call: Call, live: Object, options: dict[str, Any])
         if meta.get("generation"):
             meta["generation"] += 1
         served.strategy.begin_deletion(held)
+    status = 202 if options.get("orphanDependents") is False else 200  # what is held is not gone yet
     if held == live or call.is_dry_run:
-        return Answer(200, orjson.dumps(served.ordered(held)), tuple(call.warnings))
+        return Answer(status, orjson.dumps(served.ordered(held)), tuple(call.warnings))
     stored = await core.store.update(served, call.path, held, expected=revision)
-    return Answer(200, stored, tuple(call.warnings))
+    return Answer(status, stored, tuple(call.warnings))
 
 
 def _finalizers(live: Object, options: dict[str, Any]) -> list[str]:
@@ -131,8 +143,9 @@ def _options(call: Call) -> dict[str, Any]:
     if call.request.body is None:
         return _judged(_asked(call))
     body = decoding.copied(call.request.body)
-    if not isinstance(body, dict) or body.get("kind", "DeleteOptions") != "DeleteOptions":
+    if not isinstance(body, dict) or body.get("kind") not in (None, "", "DeleteOptions"):
         raise BadRequestError("the body of a delete must be DeleteOptions or nothing")
+    _check_types(body)
     _judged(body)
     query = {name: value for name, value in call.request.options.items() if name != "dryRun"}
     if body.get("dryRun"):
@@ -153,6 +166,23 @@ def _asked(call: Call) -> dict[str, Any]:
     if query.get("dryRun"):
         options["dryRun"] = [query["dryRun"]]
     return options
+
+
+_TYPES: Final[dict[str, tuple[type, str]]] = {
+    "gracePeriodSeconds": (int, "int64"),
+    "orphanDependents": (bool, "bool"),
+    "propagationPolicy": (str, "v1.DeletionPropagation"),
+}
+
+
+def _check_types(body: dict[str, Any]) -> None:
+    for member, (wanted, name) in _TYPES.items():
+        if body.get(member) is not None and type(body[member]) is not wanted:
+            found = go_type(body[member])
+            text = (
+                f"json: cannot unmarshal {found} into Go struct field DeleteOptions.{member} of type {name}"
+            )
+            raise BadRequestError(text)
 
 
 def _judged(options: dict[str, Any]) -> dict[str, Any]:
@@ -178,7 +208,7 @@ def _check(call: Call, live: Object, preconditions: Any) -> None:
         raise BadRequestError("preconditions must be an object with uid and resourceVersion")
     for member, word in (("uid", "UID"), ("resourceVersion", "ResourceVersion")):
         wanted = preconditions.get(member)
-        if wanted and wanted != live["metadata"][member]:
+        if wanted is not None and wanted != live["metadata"][member]:  # an empty one matches nothing
             kind = f"{resource.kind}.{resource.group}" if resource.group else resource.kind
             again = "deleted and then recreated" if member == "uid" else "modified"
             raise ConflictError(
