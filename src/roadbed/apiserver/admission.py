@@ -121,7 +121,7 @@ class Admission:
         self._by_resource: dict[str, tuple[Admitter, ...]] = {}
         self._kinds: Generations = _Still()
         self._generation = 0
-        self._concerns: dict[int, tuple[bool, bool]] = {}
+        self._concerns: dict[int, tuple[bool, bool, bool]] = {}
 
     def chain(
         self,
@@ -152,11 +152,15 @@ class Admission:
         """Say whether anyone wants to see complete writes."""
         return self._concern(resource)[1]
 
+    def calls_out(self, resource: Resource) -> bool:
+        """Say whether writes are shown to somebody outside, who may write meanwhile, even to the same object."""
+        return self._concern(resource)[2]
+
     def forget(self) -> None:
         """Ask every stage anew what it wants to see: what is configured changed."""
         self._concerns.clear()
 
-    def _concern(self, resource: Resource) -> tuple[bool, bool]:
+    def _concern(self, resource: Resource) -> tuple[bool, bool, bool]:
         if self._generation != self._kinds.generation:
             self._generation = self._kinds.generation
             self._concerns.clear()
@@ -166,7 +170,10 @@ class Admission:
             mutates = bool(self._interested(resource.qualified)) or any(
                 each.sees(resource) for _, each in self._mutators
             )
-            found = (mutates, any(each.sees(resource) for _, each in self._validators))
+            validators = [each for _, each in self._validators if each.sees(resource)]
+            mutators = [each for _, each in self._mutators if each.sees(resource)]
+            is_outside = any(getattr(each, "calls_out", False) for each in (*mutators, *validators))
+            found = (mutates, bool(validators), is_outside)
             self._concerns[id(resource)] = found
         return found
 

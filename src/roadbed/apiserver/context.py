@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field
 
 from roadbed.apimachinery.errors import NotFoundError
@@ -37,6 +38,16 @@ class Core:
     def now(self) -> str:
         """Give the present as objects show it: RFC 3339, whole seconds, UTC."""
         return format_time(self.clock())
+
+    def alone(self, call: Call) -> AbstractAsyncContextManager[None]:
+        """Hold other writes off the object of a call while it is read, changed and written.
+
+        Not where webhooks are asked: what they write to the object themselves would wait for the write that waits
+        for them. There a write that was overtaken begins again, as all writes of Kubernetes do.
+        """
+        if self.admission.calls_out(call.served.resource):
+            return nullcontext()
+        return self.store.alone(call.served, call.path)
 
     def check(self, call: Call, verb: str) -> None:
         """Hold the caller to the right to do ``verb`` on what the request names.

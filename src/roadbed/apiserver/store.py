@@ -46,6 +46,10 @@ _UNTOUCHABLE = "the object has been modified; please apply your changes to the l
 _Put = Callable[[str, Encode], Awaitable[object]]
 
 
+class OvertakenError(ConflictError):
+    """Another write of the object came between reading and writing it."""
+
+
 class Store:
     """Reads and writes objects of any served resource."""
 
@@ -208,7 +212,7 @@ def _translate(error: StorageError, served: Served, path: str) -> NoReturn:
     if isinstance(error, KeyNotFoundError):
         raise NotFoundError(f'{resource.qualified} "{name}" not found', **where) from error
     if isinstance(error, RevisionConflictError):
-        raise ConflictError(
+        raise OvertakenError(
             f'Operation cannot be fulfilled on {resource.qualified} "{name}": {_UNTOUCHABLE}', **where
         ) from error
     if isinstance(error, StorageUnavailableError):

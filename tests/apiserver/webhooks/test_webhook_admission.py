@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from roadbed.apimachinery.errors import ApiError, BadRequestError, ForbiddenError
+from roadbed.apimachinery.errors import ApiError, BadRequestError, ForbiddenError, NotFoundError
 from roadbed.apimachinery.gvk import Resource
+from roadbed.apimachinery.request import APPLY_PATCH
 from roadbed.apis.core import CONFIGMAPS, NAMESPACES
 
 GROUP = "admissionregistration.k8s.io"
@@ -329,3 +330,36 @@ async def test_a_webhook_sees_and_changes_the_scale_on_the_scale_subresource(
     kept = await api.ask("get", DEPLOYMENTS, "web", "default")
     assert kept["spec"]["replicas"] == 4
     assert kept["spec"]["template"]["spec"]["containers"][0]["image"] == "i"
+
+
+@pytest.mark.parametrize("verb", ["delete", "update", "apply"])
+async def test_a_webhook_may_write_to_the_object_that_it_is_asked_about(
+    api: Any, webhook: Any, configure: Callable[..., Any], verdict: Any, verb: str
+) -> None:
+    """Crossplane's notes a refused deletion on the object, and waited for the write that waited for it."""
+    await make(api, data={"k": "v"})
+    noted = {"metadata": {"annotations": {"asked": "yes"}}}
+
+    async def answer(_path: str, question: Any) -> Any:
+        if len(webhook.asked) == 1:
+            await api.patch(CONFIGMAPS, "a", noted, "default")
+        return verdict(question)
+
+    webhook.answer = answer
+    await configure("Validating", "/note")
+    if verb == "delete":
+        await api.ask("delete", CONFIGMAPS, "a", "default")
+        with pytest.raises(NotFoundError):
+            await api.get(CONFIGMAPS, "a", "default")
+    elif verb == "update":
+        changed = config_map(data={"k": "w"})
+        changed["metadata"]["namespace"] = "default"
+        assert (await api.update(CONFIGMAPS, changed))["data"] == {"k": "w"}
+    else:
+        body = config_map(data={"l": "w"})
+        applied = await api.patch(
+            CONFIGMAPS, "a", body, "default", patch_type=APPLY_PATCH, fieldManager="me", force="true"
+        )
+        assert applied["data"] == {"k": "v", "l": "w"}
+        assert applied["metadata"]["annotations"] == {"asked": "yes"}
+    assert [asked["request"]["operation"] for _, asked in webhook.asked][1:] != []

@@ -136,7 +136,7 @@ async def _apply(core: Core, call: Call) -> Answer:
         "now": core.now(),
     }
     for attempt in range(ATTEMPTS):
-        async with core.store.alone(served, call.path):
+        async with core.alone(call):
             live = await core.store.live(served, call.path)
             if live is None:
                 return await _apply_new(core, call, manager.apply(None, body, **options))

@@ -9,7 +9,7 @@ from roadbed.apiserver.context import Call, Core
 
 from . import create
 
-ATTEMPTS = 5  # of a write that named no revision; the object is locked, so a collision is rare
+ATTEMPTS = 5  # of a write that named no revision; the object is locked, unless webhooks are asked
 
 _BY_UPDATE = writing.Ownership()
 
@@ -71,7 +71,7 @@ async def change(
 ) -> Answer:
     """Read, build what is wanted, store; again when another write came between and no revision was named."""
     for attempt in range(ATTEMPTS):
-        async with core.store.alone(call.served, call.path):
+        async with core.alone(call):
             live = await core.store.live(call.served, call.path)
             if live is None:
                 if not creates:

@@ -37,6 +37,8 @@ FAILED_OPEN = f"failed-open.{MUTATION}"
 class MutatingWebhooks:
     """The mutator that asks webhooks."""
 
+    calls_out = True
+
     def __init__(self, hooks: Hooks, reviewing: Reviewing, evaluation: Evaluation) -> None:
         self._hooks = hooks
         self._reviewing = reviewing

@@ -27,6 +27,8 @@ FAILED_OPEN = "failed-open.validating.webhook.admission.k8s.io/"
 class ValidatingWebhooks:
     """The validator that asks webhooks."""
 
+    calls_out = True
+
     def __init__(self, hooks: Hooks, reviewing: Reviewing, evaluation: Evaluation) -> None:
         self._hooks = hooks
         self._reviewing = reviewing
