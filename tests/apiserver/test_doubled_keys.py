@@ -44,6 +44,14 @@ async def test_strict_validation_refuses_it(http: httpx.AsyncClient) -> None:
     assert (await http.get(f"{MAPS}/b")).status_code == 404
 
 
+async def test_strict_validation_names_unknown_fields_beside_it(http: httpx.AsyncClient) -> None:
+    """Kubernetes' conformance suite looks for both in one refusal."""
+    body = TWICE.replace(b'"data":{"x":"1"}', b'"other":1')
+    answer = await http.post(f"{MAPS}?fieldValidation=Strict", content=body, headers=JSON)
+    said = 'strict decoding error: unknown field "other", duplicate field "metadata.name"'
+    assert answer.json()["message"].endswith(said)
+
+
 REFUSED = ' "" is invalid: patch: Invalid value: the patch: strict decoding error: '
 
 

@@ -11,12 +11,13 @@ import asyncio
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from roadbed.apimachinery.apply import manager_name
-from roadbed.apimachinery.errors import ApiError, NotAcceptableError
+from roadbed.apimachinery.errors import ApiError, BadRequestError, NotAcceptableError
 from roadbed.apimachinery.gvk import Resource
 from roadbed.apimachinery.request import Answer, ApiRequest, Page, User, Verb
 
@@ -246,10 +247,11 @@ class HttpFace:
             else:
                 body = bodies.decode(raw, content_type)
             strictness = query.get("fieldValidation", "")
+            unknown = partial(self._unknown, found, body)
             if verb == "patch":
-                doubled = bodies.repeated_in_patch(raw, body, patch_type, strictness)
+                doubled = bodies.repeated_in_patch(raw, body, patch_type, strictness, unknown)
             elif not verb.startswith("delete"):
-                doubled = bodies.repeated(raw, body, strictness)
+                doubled = bodies.repeated(raw, body, strictness, unknown)
         request = ApiRequest(
             verb,
             found.group,
@@ -264,6 +266,16 @@ class HttpFace:
             agent=agent,
         )
         return request, doubled
+
+    def _unknown(self, found: routes.Route, body: Any) -> list[str]:
+        """Give the fields of a body that its kind does not have."""
+        served = self._core.registry.find(found.group, found.version, found.plural)
+        if served is None or served.schema is None or found.subresource:
+            return []
+        try:
+            return served.schema.prune(orjson.loads(orjson.dumps(body)), is_sorted=served.is_custom)
+        except BadRequestError:
+            return []  # of another type altogether; what is doubled is told
 
     async def _listed(
         self, page: Page, found: routes.Route, query: Mapping[str, str], form: negotiation.Form

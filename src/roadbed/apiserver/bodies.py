@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import builtins
 import json
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any, Final
 
 import orjson
@@ -119,11 +119,13 @@ def decode_patch(body: bytes, content_type: str) -> tuple[Any, str]:
     return (load_value(body) if media_type == APPLY_PATCH else load_json(body)), media_type
 
 
-def repeated(raw: bytes, value: Any, strictness: str) -> tuple[str, ...]:
+def repeated(
+    raw: bytes, value: Any, strictness: str, unknown: Callable[[], Sequence[str]] = tuple
+) -> tuple[str, ...]:
     """Give a warning for each key that an object in a JSON body has twice; the last one counted.
 
     ``value`` is what the body was decoded to; ``strictness`` is the ``fieldValidation`` option. YAML refuses
-    such keys while it is read.
+    such keys while it is read. ``unknown`` is asked for the fields that a refusal names beside them.
 
     Raises:
         BadRequestError: there are some, and ``strictness`` is Strict.
@@ -143,22 +145,24 @@ def repeated(raw: bytes, value: Any, strictness: str) -> tuple[str, ...]:
     except ValueError:
         return ()  # YAML's flow style
     if doubled and strictness == "Strict":
-        what = _named(value)
-        raise BadRequestError(f"{what}strict decoding error: {', '.join(doubled)}")
+        found = (*(f'unknown field "{path}"' for path in unknown()), *doubled)
+        raise BadRequestError(f"{_named(value)}strict decoding error: {', '.join(found)}")
     return doubled
 
 
 _OPERATION = frozenset(("op", "path", "from", "value"))
 
 
-def repeated_in_patch(raw: bytes, value: Any, patch_type: str, strictness: str) -> tuple[str, ...]:
+def repeated_in_patch(
+    raw: bytes, value: Any, patch_type: str, strictness: str, unknown: Callable[[], Sequence[str]] = tuple
+) -> tuple[str, ...]:
     """Give the same for a patch, and for a JSON patch a warning for each member that no operation has.
 
     Raises:
         InvalidError: there are some, and ``strictness`` is Strict; an apply is refused as any other object.
     """
     if patch_type == APPLY_PATCH:
-        return repeated(raw, value, strictness)
+        return repeated(raw, value, strictness, unknown)
     found = repeated(raw, value, "Ignore" if strictness == "Ignore" else "Warn")
     if patch_type == JSON_PATCH:
         found = (*(f"json patch {each}" for each in found), *_unknown(value, strictness))
