@@ -214,7 +214,8 @@ class HttpFace:
             watch = self._dispatcher.watch(user, request)
             asked.is_open = True
             self._metrics.watch_began(self._labels(asked))
-            await stream(watch, form, self._core, receive, send)
+            extensions = asked.scope.get("extensions", {})
+            await stream(watch, form, self._core, receive, send, extensions)
             return 200, 0
         if verb == "list":
             page = await self._dispatcher.list(user, request)

@@ -6,6 +6,7 @@ system call and a wake-up of the client more, for every answer.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import (
@@ -16,6 +17,11 @@ from uvicorn.protocols.http.httptools_impl import (
 )
 
 JOINED_BYTES = 64 * 1024  # a larger body is worth a write of its own, but not a copy
+
+
+WRITER = "http.response.writer"
+"""ASGI extension: a message of this type has its ``take`` called with ``Exchange.write``, for a stream's pieces."""
+Write = Callable[[bytes], bool]
 
 
 class Exchange(RequestResponseCycle):
@@ -32,6 +38,8 @@ class Exchange(RequestResponseCycle):
                 await super().send(message)
         elif self._head is not None:
             await self._send_first(message)
+        elif message["type"] == WRITER:
+            message["take"](self.write)
         elif self.chunked_encoding and message.get("more_body") and message["body"]:
             await self._send_chunk(message["body"])
         else:
@@ -82,4 +90,15 @@ class Exchange(RequestResponseCycle):
         if self.flow.write_paused and not self.disconnected:
             await self.flow.drain()
         if not self.disconnected:
-            self.transport.write(b"%x\r\n%b\r\n" % (len(body), body))
+            self.transport.write(_chunk(body))
+
+    def write(self, body: bytes) -> bool:
+        """Write a piece of a stream now; False where it has to wait, or is no stream (any more)."""
+        if self.flow.write_paused or self.disconnected or self.response_complete or not self.chunked_encoding:
+            return False
+        self.transport.write(_chunk(body))
+        return True
+
+
+def _chunk(body: bytes) -> bytes:
+    return b"%x\r\n%b\r\n" % (len(body), body)

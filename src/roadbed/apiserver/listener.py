@@ -22,7 +22,7 @@ from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
-from .exchange import Exchange
+from .exchange import WRITER, Exchange
 
 logger = logging.getLogger(__name__)
 
@@ -97,7 +97,7 @@ class _Protocol(HttpToolsProtocol):
         super().connection_made(transport)
         tls = transport.get_extra_info("ssl_object")
         certificate = tls.getpeercert(binary_form=True) if tls is not None else None
-        self._extensions = {"tls": {"client_cert": certificate}}
+        self._extensions = {"tls": {"client_cert": certificate}, WRITER: {}}
         transport.set_write_buffer_limits(high=UNSENT_BYTES)
         self._head_began_s = self.loop.time()
 

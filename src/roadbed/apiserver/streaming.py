@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Container, Iterable, Iterator, Sequence
 from contextlib import aclosing
+from functools import partial
 from typing import Any
 
 import orjson
@@ -14,6 +15,7 @@ from roadbed.apimachinery.errors import ApiError
 from . import answering, protobufwrite, table
 from .bodies import Receive
 from .context import Core
+from .exchange import WRITER, Write
 from .handlers.watch import Watch
 from .negotiation import PLAIN, Form
 from .watchcache import Signal
@@ -30,12 +32,19 @@ _START, _START_PROTOBUF = (
 )
 
 
-async def stream(watch: Watch, form: Form, core: Core, receive: Receive, send: Send) -> None:
-    """Send a watch's events; an error in its course is sent as an ERROR event with its Status."""
+async def stream(
+    watch: Watch, form: Form, core: Core, receive: Receive, send: Send, extensions: Container[str]
+) -> None:
+    """Send a watch's events; an error in its course is sent as an ERROR event with its Status.
+
+    Where ASGI's ``extensions`` have a writer, lines that all watchers share leave by it, without this task waking.
+    """
     try:
         shape = _Shape(watch, form, core)
         start = _START_PROTOBUF if form.encoding == "protobuf" else _START
         await send(_warned(start, watch.warnings) if watch.warnings else start)
+        if WRITER in extensions and shape.is_shared:
+            await send({"type": WRITER, "take": lambda write: watch.push_to(partial(shape.push, write))})
         gone = asyncio.create_task(_until_gone(receive, watch), name="watch-disconnect")
         try:
             await _send_all(watch, shape, send)
@@ -122,11 +131,22 @@ class _Shape:
         self._labels = (resource.group, resource.version, resource.plural)
         self._include = table.include_object(watch.options.get("includeObject", ""))
         self._is_headed = True
+        self.is_shared = form is PLAIN or (not form.shape and form.encoding == "json")
+
+    def push(self, write: Write, batch: Sequence[Signal]) -> bool:
+        """Write the lines of a small batch, if they can leave now."""
+        lines = [signal.line for signal in batch]
+        if len(lines) > 1 and sum(map(len, lines)) > PIECE_BYTES:
+            return False
+        if not write(lines[0] if len(lines) == 1 else b"".join(lines)):
+            return False
+        self._metrics.watch_events(self._labels, len(lines))
+        return True
 
     def signals(self, batch: Sequence[Signal]) -> Iterable[bytes]:
         """Give a batch in pieces: what a slow client has not taken yet stays in lines that all watchers share."""
         self._metrics.watch_events(self._labels, len(batch))
-        if self._form is PLAIN or (not self._form.shape and self._form.encoding == "json"):
+        if self.is_shared:
             lines: Iterable[bytes] = (signal.line for signal in batch)
         else:
             lines = (self.line(signal.type, self._object(signal.entry.value)) for signal in batch)

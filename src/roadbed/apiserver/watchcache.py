@@ -49,6 +49,8 @@ class Entry:
 
 Index = Callable[[str, bytes, int], Entry]
 Selection = Callable[[Entry], bool]
+Push = Callable[[Sequence["Signal"]], bool]
+"""Sends signals at once, without awaiting anything; False, and nothing sent, where it can't."""
 
 
 class Signal:
@@ -115,9 +117,16 @@ class Change:
 
 
 class Watcher:
-    """One watch: a bounded queue filled by the cache, emptied by ``drain`` in one task."""
+    """One watch: a bounded queue filled by the cache, emptied by ``drain`` in one task.
 
-    __slots__ = ("_cache", "_error", "_is_roused", "_prefix", "_selects", "_waiting", "closed", "queue")
+    While that task waits, ``push`` is offered what a batch brought, if the reader set it: a thousand tasks that wake
+    to pass one line on cost more than the lines.
+    """
+
+    __slots__ = (
+        *("_cache", "_error", "_is_roused", "_prefix", "_selects", "_waiting"),
+        *("closed", "push", "queue"),
+    )
 
     def __init__(self, cache: WatchCache, prefix: str, selects: Selection | None) -> None:
         self._cache = cache
@@ -128,9 +137,10 @@ class Watcher:
         self._error: ApiError | None = None
         self.closed = asyncio.Event()  # failed or finished; nothing more will be queued
         self.queue: deque[Signal] = deque()
+        self.push: Push | None = None
 
     def offer(self, change: Change) -> None:
-        """Take one change if it concerns this watcher; too many close it."""
+        """Take one change if it concerns this watcher; too many close it. ``settle`` follows, once a batch."""
         if self._prefix and not change.entry.path.startswith(self._prefix):
             return
         signal = change.signal(self._selects)
@@ -140,7 +150,16 @@ class Watcher:
             self.fail(ExpiredError("the watcher read too slowly and was dropped; list again, then watch"))
             return
         self.queue.append(signal)
-        self.rouse()
+        if len(self.queue) == 1:
+            self._cache.offered.append(self)
+
+    def settle(self) -> None:
+        """Push what is queued, or let ``drain`` give it."""
+        waits = self._waiting is not None and not self._is_roused
+        if self.push is not None and waits and self.queue and self.push(self.queue):
+            self.queue.clear()
+        else:
+            self.rouse()
 
     def fail(self, error: ApiError) -> None:
         """End the watch with ``error``; what is queued is dropped."""
@@ -188,6 +207,7 @@ class Watcher:
 
     def close(self) -> None:
         """Stop listening; safe to call twice."""
+        self.push = None
         self._cache.drop(self)
 
 
@@ -202,6 +222,9 @@ class WatchCache:
         self._entries: SortedDict[str, Entry] = SortedDict()
         self._ring: deque[Change] = deque(maxlen=RING)
         self._watchers: set[Watcher] = set()
+        self.offered: list[
+            Watcher
+        ] = []  # those to whom the batch that is being applied brought something first
         for record in hub.storage.scan(home):
             path = record.key[len(home) :]
             self._entries[path] = index(path, decode(record.key, record.value, False), record.revision)
@@ -252,6 +275,12 @@ class WatchCache:
         self.last_change = entry.revision
         for watcher in tuple(self._watchers):
             watcher.offer(change)
+
+    def settle(self) -> None:
+        """Let the watchers have what a batch brought; called by the hub only, after its last event."""
+        offered, self.offered = self.offered, []
+        for watcher in offered:
+            watcher.settle()
 
     def translate(self, event: Event) -> Change:
         """Give the change that an event read back from the log was."""
@@ -334,12 +363,17 @@ class Hub:
                 cache.close(stopping)
 
     def _observe(self, events: Sequence[Event]) -> None:
-        for event in events:
-            home = home_of(event.key)
-            for cache in self._caches.get(home, ()):
-                cache.apply(event)
-        if events:
-            self.revision = events[-1].revision
+        fed: dict[WatchCache, None] = {}
+        try:
+            for event in events:
+                for cache in self._caches.get(home_of(event.key), ()):
+                    cache.apply(event)
+                    fed[cache] = None
+        finally:
+            if events:
+                self.revision = events[-1].revision
+            for cache in fed:
+                cache.settle()
         if self._observers:
             for event in events:
                 for observer in self._observers.get(home_of(event.key), ()):

@@ -17,7 +17,7 @@ from roadbed.apimachinery.errors import ExpiredError
 from roadbed.apiserver.context import Call, Core
 from roadbed.apiserver.options import whole
 from roadbed.apiserver.registry import Served
-from roadbed.apiserver.watchcache import Change, Entry, Selection, Signal
+from roadbed.apiserver.watchcache import Change, Entry, Push, Selection, Signal
 from roadbed.storage import CompactedError, OverflowError, Revision  # noqa: A004 - storage's own
 
 from . import list as listing
@@ -78,6 +78,14 @@ class Watch:
     def warnings(self) -> tuple[str, ...]:
         """What the client should tell its user before all else."""
         return tuple(self._call.warnings)
+
+    def push_to(self, push: Push) -> None:
+        """Hand signals to ``push``, as they come, while who asked for a batch waits for it.
+
+        Not where a webhook converts: what it makes of a signal has to be awaited.
+        """
+        if self.served.converter is None:
+            self._watcher.push = push
 
     def stop(self) -> None:
         """End the watch in good order; nobody listens any more."""
