@@ -7,7 +7,7 @@ import logging
 import pytest
 
 from roadbed.apimachinery.objects import ObjectKey
-from roadbed.apis.core import CONFIGMAPS, EVENTS
+from roadbed.apis.core import EVENTS, SECRETS
 from roadbed.controller import Controller, Recorder, Request, Result, SystemClock, TerminalError, Watch
 from roadbed.testing import control_plane, eventually
 
@@ -18,10 +18,10 @@ async def plane():
         yield running
 
 
-def configmap(name, **data):
+def secret(name, **data):
     return {
         "apiVersion": "v1",
-        "kind": "ConfigMap",
+        "kind": "Secret",
         "metadata": {"name": name, "namespace": "default"},
         "data": data,
     }
@@ -49,19 +49,19 @@ class Counting:
 
 
 async def test_a_controller_sees_what_was_there_before_and_what_comes(plane):
-    await plane.create(configmap("before"))
+    await plane.create(secret("before"))
     reconciler = Counting()
-    plane.manager.start(Controller("test", reconciler, [Watch(CONFIGMAPS)]))
+    plane.manager.start(Controller("test", reconciler, [Watch(SECRETS)]))
     await reconciler.looked(1)
-    await plane.create(configmap("after"))
+    await plane.create(secret("after"))
     await reconciler.looked(2)
     assert reconciler.looks == [Request("default", "before"), Request("default", "after")]
 
 
 async def test_a_failed_reconcile_is_retried_and_a_terminal_one_is_not(plane, caplog):
     reconciler = Counting(ValueError("broken"), TerminalError("for good"))
-    plane.manager.start(Controller("test", reconciler, [Watch(CONFIGMAPS)]))
-    await plane.create(configmap("a"))
+    plane.manager.start(Controller("test", reconciler, [Watch(SECRETS)]))
+    await plane.create(secret("a"))
     await reconciler.looked(2)
     await plane.manager.idle()
     await asyncio.sleep(0.03)  # longer than the backoff that a retry would have had
@@ -71,28 +71,28 @@ async def test_a_failed_reconcile_is_retried_and_a_terminal_one_is_not(plane, ca
 
 async def test_a_terminal_error_ends_with_the_next_change(plane):
     reconciler = Counting(TerminalError("for good"))
-    plane.manager.start(Controller("test", reconciler, [Watch(CONFIGMAPS)]))
-    await plane.create(configmap("a"))
+    plane.manager.start(Controller("test", reconciler, [Watch(SECRETS)]))
+    await plane.create(secret("a"))
     await reconciler.looked(1)
-    await plane.client.patch(CONFIGMAPS, "a", {"data": {"x": "y"}}, namespace="default")
+    await plane.client.patch(SECRETS, "a", {"data": {"x": "eQ=="}}, namespace="default")
     await reconciler.looked(2)
 
 
 async def test_a_requeue_brings_another_look(plane):
     reconciler = Counting(Result(requeue_after_s=0.001))
-    plane.manager.start(Controller("test", reconciler, [Watch(CONFIGMAPS)]))
-    await plane.create(configmap("a"))
+    plane.manager.start(Controller("test", reconciler, [Watch(SECRETS)]))
+    await plane.create(secret("a"))
     await reconciler.looked(2)
 
 
 async def test_a_predicate_keeps_changes_away(plane):
     reconciler = Counting()
-    only_new = Watch(CONFIGMAPS, predicate=lambda old, new: old is None)
+    only_new = Watch(SECRETS, predicate=lambda old, new: old is None)
     plane.manager.start(Controller("test", reconciler, [only_new]))
-    await plane.create(configmap("a"))
+    await plane.create(secret("a"))
     await reconciler.looked(1)
-    await plane.client.patch(CONFIGMAPS, "a", {"data": {"x": "y"}}, namespace="default")
-    await plane.create(configmap("b"))
+    await plane.client.patch(SECRETS, "a", {"data": {"x": "eQ=="}}, namespace="default")
+    await plane.create(secret("b"))
     await reconciler.looked(2)
     assert reconciler.looks[-1].name == "b"
     assert len(reconciler.looks) == 2
@@ -100,11 +100,11 @@ async def test_a_predicate_keeps_changes_away(plane):
 
 async def test_a_stopped_controller_does_nothing_more_and_frees_its_name(plane):
     reconciler = Counting()
-    plane.manager.start(Controller("test", reconciler, [Watch(CONFIGMAPS)]))
-    await plane.create(configmap("a"))
+    plane.manager.start(Controller("test", reconciler, [Watch(SECRETS)]))
+    await plane.create(secret("a"))
     await reconciler.looked(1)
     await plane.manager.stop("test")
-    await plane.create(configmap("b"))
+    await plane.create(secret("b"))
     plane.manager.start(Controller("test", Counting(), []))
     assert len(reconciler.looks) == 1
 
@@ -116,43 +116,43 @@ async def test_two_controllers_of_one_name_are_refused(plane):
 
 
 async def test_an_informer_shows_our_own_write_before_its_event(plane):
-    plane.manager.start(Controller("test", Counting(), [Watch(CONFIGMAPS)]))
+    plane.manager.start(Controller("test", Counting(), [Watch(SECRETS)]))
 
     async def informer():
         with contextlib.suppress(KeyError):
-            return plane.manager.informers.of(CONFIGMAPS)
+            return plane.manager.informers.of(SECRETS)
         return None
 
     found = await eventually(informer)
     await found.synced()
-    (written,) = await plane.create(configmap("a"))
+    (written,) = await plane.create(secret("a"))
     found.observe(written)
     assert found.get(ObjectKey("default", "a"))["metadata"]["uid"] == written["metadata"]["uid"]
 
 
 async def test_indexes_follow_changes(plane):
-    plane.manager.start(Controller("test", Counting(), [Watch(CONFIGMAPS)]))
-    await plane.create(configmap("a", colour="red"), configmap("b", colour="blue"))
+    plane.manager.start(Controller("test", Counting(), [Watch(SECRETS)]))
+    await plane.create(secret("a", colour="cmVk"), secret("b", colour="Ymx1ZQ=="))
 
     async def informer():
         with contextlib.suppress(KeyError):
-            return plane.manager.informers.of(CONFIGMAPS)
+            return plane.manager.informers.of(SECRETS)
         return None
 
     found = await eventually(informer)
     await found.synced()
     found.add_index("colour", lambda obj: list(obj.get("data", {}).values()))
-    await plane.client.patch(CONFIGMAPS, "b", {"data": {"colour": "red"}}, namespace="default")
+    await plane.client.patch(SECRETS, "b", {"data": {"colour": "cmVk"}}, namespace="default")
 
     async def two_red():
-        return len(found.by_index("colour", "red")) == 2
+        return len(found.by_index("colour", "cmVk")) == 2
 
     await eventually(two_red)
-    assert found.by_index("colour", "blue") == []
+    assert found.by_index("colour", "Ymx1ZQ==") == []
 
 
 async def test_repeated_events_are_counted_not_multiplied(plane):
-    (obj,) = await plane.create(configmap("a"))
+    (obj,) = await plane.create(secret("a"))
     recorder = Recorder(plane.client, "test", SystemClock())
     for _ in range(3):
         await recorder.event(obj, "Warning", "Failed", "the same thing")
@@ -164,7 +164,7 @@ async def test_repeated_events_are_counted_not_multiplied(plane):
 async def test_an_event_that_cannot_be_written_is_only_logged(plane, caplog):
     obj = {
         "apiVersion": "v1",
-        "kind": "ConfigMap",
+        "kind": "Secret",
         "metadata": {"name": "a", "namespace": "nowhere", "uid": "u"},
     }
     with caplog.at_level(logging.WARNING):
