@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
+import threading
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -41,6 +42,7 @@ __all__ = [
     "TooLongError",
     "Turn",
     "extent",
+    "pause_with",
 ]
 
 
@@ -130,8 +132,31 @@ def _program(text: str, names: tuple[str, ...], more: tuple[Any, ...]) -> Any:
     return _environment(names, more).compile(text)
 
 
+class _Pauses(threading.local):
+    """What this thread does now and then while it counts, and how many calls it was since."""
+
+    pause: Callable[[], None] | None = None
+    calls = 0
+
+
+_pauses = _Pauses()
+CALLS: Final = 64  # between two pauses: about two milliseconds
+
+
+def pause_with(pause: Callable[[], None]) -> None:
+    """Have this thread call ``pause`` every few milliseconds of a long evaluation.
+
+    The runtime lets go of the interpreter for each call and has it back before another thread wakes up; a thread that
+    waits for it is not even let in after the usual interval.
+    """
+    _pauses.pause = pause
+
+
 def _ask(more: tuple[Any, ...], text: str, values: Mapping[str, Any]) -> Any:
     """Evaluate one call in the runtime."""
+    _pauses.calls += 1
+    if _pauses.calls % CALLS == 0 and _pauses.pause is not None:
+        _pauses.pause()
     names = tuple(values)
     try:
         program = _program(text, names, more)

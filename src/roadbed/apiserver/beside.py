@@ -11,17 +11,19 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-from roadbed.apimachinery.cel_costs import INLINE, TooLongError, Turn
+from roadbed.apimachinery.cel_costs import INLINE, TooLongError, Turn, pause_with
 
 Result = TypeVar("Result")
 THREADS = (
     2  # one long evaluation does not keep all others waiting; more would only share the interpreter further
 )
 HOME_S = 10.0  # for the loop to answer; it is never held for longer unless the process is stopped
+PAUSE_S = 0.0002  # long enough for the loop to wake up and take the interpreter
 _here = threading.local()
 
 
@@ -48,11 +50,14 @@ class Beside:
 
     async def _elsewhere(self, work: Callable[[Turn], Result]) -> Result:
         if self._threads is None:
-            self._threads = ThreadPoolExecutor(THREADS, "expressions")
+            self._threads = ThreadPoolExecutor(THREADS, "expressions", lambda: pause_with(_pause))
         loop, turn = asyncio.get_running_loop(), Turn()
 
         def begin() -> Result:
             _here.home = loop
+            at_home(
+                lambda: None
+            )  # starting a thread holds the loop until the thread lets go of the interpreter
             return work(turn)
 
         self._running.add(turn)
@@ -61,6 +66,10 @@ class Beside:
         finally:
             self._running.discard(turn)
             turn.end()
+
+
+def _pause() -> None:
+    time.sleep(PAUSE_S)
 
 
 def at_home(ask: Callable[[], Result]) -> Result:
