@@ -2,6 +2,7 @@
 
 import pytest
 
+from roadbed.apimachinery import goschema
 from roadbed.apimachinery.causes import text_of
 from roadbed.apimachinery.structural import check_structural
 
@@ -106,6 +107,11 @@ def problems(spec):
             {"type": "integer", "minimum": {}, "default": 3},
             "@.minimum: Invalid value: {}: must be a number",
         ),
+        ({"type": "array", "items": "x"}, '@.items: Invalid value: "x": must be a schema object'),
+        (
+            {"type": "string", "x-kubernetes-validations": [["true"]]},
+            '@.x-kubernetes-validations: Invalid value: [["true"]]: must hold objects',
+        ),
         ({"type": "object", "properties": ["a"]}, '@.properties: Invalid value: ["a"]: must be an object'),
     ],
 )
@@ -166,3 +172,9 @@ def test_a_schema_nested_without_end_is_refused_not_walked():
     for _ in range(300):
         schema = {"type": "object", "properties": {"x": schema}}
     assert "must not be nested deeper" in check_structural(schema)[0].message
+
+
+def test_a_schema_is_shown_even_where_a_part_of_it_is_none() -> None:
+    """``items`` may be a schema or a list of them in Go, so whatever else it is gets past the decoding of types."""
+    shown = goschema.show_schema({"type": "array", "items": "x", "additionalProperties": {"not": {}}})
+    assert '"Items":{"Schema":{' in shown

@@ -30,7 +30,9 @@ _SCHEMAS: Final = ("items", "not")
 _LISTS: Final = ("anyOf", "allOf", "oneOf")
 _NUMBERS: Final[Mapping[str, Any]] = {
     **dict.fromkeys(("minimum", "maximum", "multipleOf"), (int, float)),
-    **dict.fromkeys(("minLength", "maxLength", "minItems", "maxItems", "minProperties", "maxProperties"), int),
+    **dict.fromkeys(
+        ("minLength", "maxLength", "minItems", "maxItems", "minProperties", "maxProperties"), int
+    ),
 }
 MAX_RULE_CHARACTERS: Final = 16 * 1024
 _REASONS: Final = ("FieldValueDuplicate", "FieldValueForbidden", "FieldValueInvalid", "FieldValueRequired")
@@ -75,6 +77,8 @@ def misshapen(schema: Any, path: str, depth: int = 0) -> Iterator[Cause]:
         elif name in _LISTS:
             for index, child in enumerate(found):
                 yield from misshapen(child, f"{path}.{name}[{index}]", depth + 1)
+        elif name == "x-kubernetes-validations" and not all(isinstance(each, Mapping) for each in found):
+            yield invalid_value(f"{path}.{name}", found, "must hold objects")
     for name in ("type", "pattern", "format", "x-kubernetes-list-type", "x-kubernetes-map-type"):
         if not isinstance(schema.get(name) or "", str):
             yield invalid_value(f"{path}.{name}", schema[name], "must be a string")
@@ -252,6 +256,8 @@ def check_defaults(schema: Raw, path: str, inside: tuple[str, ...] = ()) -> Iter
 
     ``inside`` is where the schema stands in the embedded resource whose metadata, kind or version it is of.
     """
+    if "$ref" in schema:
+        return  # refused by itself, and nothing to judge a value by
     default = schema.get("default")
     if default is not None and inside:
         yield from _default_inside(schema, copy_json(default), f"{path}.default", inside)
@@ -287,7 +293,10 @@ def _under(path: str, cause: Cause) -> Cause:
 
 
 def _default(schema: Raw, default: Any, path: str) -> Iterator[Cause]:
-    node = compile_node(schema)
+    try:
+        node = compile_node(schema)
+    except ValueError:
+        return  # a reference somewhere inside, which is refused by itself
     try:
         unknown = prune_value(node, default)
     except BadRequestError as error:

@@ -125,6 +125,8 @@ def _version(version: Raw) -> dict[str, Any]:
 
 
 def _schema(schema: Raw) -> dict[str, Any]:
+    if not isinstance(schema, Mapping):  # where Go takes a schema or something else, it may be anything
+        schema = {}
     found = _struct(_SCHEMA, schema)
     for name, key in (("AllOf", "allOf"), ("OneOf", "oneOf"), ("AnyOf", "anyOf")):
         if schema.get(key) is not None:

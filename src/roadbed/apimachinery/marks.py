@@ -29,8 +29,8 @@ def judge(node: Node, value: Any, *, lists: bool = True) -> list[Cause]:
 
 
 def has_repeats(node: Node, value: Any) -> bool:
-    """Say whether any set or map list below has repeated items."""
-    return any(cause.reason == "FieldValueDuplicate" for cause in judge(node, value))
+    """Say whether any set or map list below has repeated items, or items that can have no key."""
+    return len(judge(node, value)) > len(judge(node, value, lists=False))
 
 
 def _judge(node: Node, value: Any, path: str, found: list[Cause], lists: bool) -> None:
