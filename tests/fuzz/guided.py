@@ -5,6 +5,7 @@ Needs atheris (PyPI), which is not among the pinned packages: it has no wheels f
 
 from __future__ import annotations
 
+import itertools
 import sys
 import tempfile
 from pathlib import Path
@@ -12,16 +13,16 @@ from pathlib import Path
 import atheris
 
 with atheris.instrument_imports(include=["roadbed.apimachinery", "roadbed.apiserver.protobuf"]):
-    from .targets import TARGETS
+    from .catalogue import ALL, feed
 
 
 def main() -> None:
     """Run until libFuzzer's options say so; a finding ends the process with its input shown."""
-    target = TARGETS[sys.argv[1]]
+    name = sys.argv[1]
     with tempfile.TemporaryDirectory(prefix="fuzz-") as folder:
-        for number, seed in enumerate(target.seeds):
+        for number, seed in enumerate(itertools.islice(feed(name, 1), 50)):
             (Path(folder) / str(number)).write_bytes(seed)
-        atheris.Setup([sys.argv[0], folder, *sys.argv[2:]], target)
+        atheris.Setup([sys.argv[0], folder, *sys.argv[2:]], ALL[name])
         atheris.Fuzz()
 
 

@@ -47,7 +47,12 @@ FORMS = (
 )
 NAMES = ("a", "b", "c", "a.b", "system:x", "widgets.fuzz.example.org", "gadgets.fuzz.example.org", "v1.apps")
 # A webhook that cannot be called is a 500 in Kubernetes too.
-CALLED = ("Internal error occurred: ", "failed calling webhook", "conversion webhook for", "failed to call webhook")
+CALLED = (
+    "Internal error occurred: ",
+    "failed calling webhook",
+    "conversion webhook for",
+    "failed to call webhook",
+)
 GADGETS = "gadgets"  # what random definitions define
 
 
