@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from roadbed.apiserver import KeyFileError
+from roadbed.apiserver.aggregation.frontproxy import NAME as FRONT_PROXY
 from roadbed.apiserver.certificates import Certificates
 from roadbed.interfaces.cli import PlatformError
 from roadbed.interfaces.cli.maintenance import (
@@ -59,6 +60,11 @@ class FolderMaintenance:
 
     def issue(self, data_dir: Path, user: str, groups: Sequence[str], life: timedelta) -> Credential:
         """Sign a client certificate with the CA of a folder."""
+        if user == FRONT_PROXY:
+            raise PlatformError(
+                f"{user} is the name by which other API servers know this one: who has it may speak for anybody there",
+                "choose another name for --user",
+            )
         folder = _absolute(data_dir)
         if not (folder / "pki" / "ca.key").is_file():
             raise PlatformError(

@@ -75,6 +75,7 @@ async def test_the_certificate_is_that_user_in_those_groups_for_that_long(
         (["--duration", "soon"], "soon is no duration"),
         (["--duration", "1m"], "1m is no duration"),
         (["--group", "system:masters"], "no role limits it"),
+        (["--user", "front-proxy-client"], "who has it may speak for anybody there"),
     ],
 )
 def test_what_should_not_be_given_is_refused(
