@@ -161,6 +161,8 @@ class _Estimate:
         sizes = [self._size(each) for each in expr.parts]
         most = 0
         size: Size | None = None
+        if any(self._is_number(each) for each in expr.parts):
+            overloads = [each for each in overloads if not each.endswith(_OF_SIZE)] or overloads
         for overload in overloads:
             found, result = self._overload(expr, overload, sizes, costs)
             most = max(most, found)
@@ -215,6 +217,16 @@ class _Estimate:
         for each in costs:
             total = plus(total, each)
         return plus(own, total), size
+
+    def _is_number(self, expr: Expr) -> bool:
+        """Say whether a value is a number although its type is not told: what is made of the items of a list is."""
+        if expr.kind != "call":
+            return False
+        if expr.name == "_+_":
+            return any(self._is_number(each) for each in expr.parts)
+        return (
+            expr.name in _OF_ITEMS and expr.operand is not None and self._item_kind(expr.operand) in _NUMBERS
+        )
 
     def _item_kind(self, expr: Expr) -> str:
         kind = self._checked.type_of(expr)
@@ -298,6 +310,9 @@ def _literal_size(expr: Expr) -> Size | None:
     return Size(count, count)
 
 
+_OF_ITEMS: Final = frozenset(("sum", "min", "max"))
+_NUMBERS: Final = frozenset(("int", "uint", "double"))
+_OF_SIZE: Final = ("_list", "_string", "_bytes")  # how overloads end whose cost grows with their values
 _OPAQUE: Final = frozenset(("quantity", "semver", "ip", "cidr", "masked", "add", "sub"))
 
 
