@@ -114,7 +114,7 @@ def main() -> int:
             tester.prepare()
             began = time.monotonic()
             for number in range(given.sequences) if given.only is None else (given.only,):
-                tester.play(f"{area}-{given.seed}-{number}", Random(f"{area}-{given.seed}-{number}"))  # noqa: S311
+                tester.play(f"{area}-{given.seed}-{number}", Random(f"{area}-{given.seed}-{number}"))
             report = tester.report
             is_same = is_same and not report.classes
             sys.stdout.write(

@@ -14,7 +14,8 @@ from typing import Any
 
 from tests.contract.corpus import Step
 
-from ..growing import WORDS, inside, places, put, value
+from differential.growing import WORDS, inside, places, put, value
+
 from .making import Area, step
 
 _TEXT = {"type": "string"}
@@ -288,7 +289,7 @@ _SHAPES: dict[str, dict[str, Any]] = {
     },
     "Widget": {"type": "object", "properties": {"spec": _SPEC, "status": _STATUS}},
 }
-_WHERE = {
+WHERE = {
     "ConfigMap": ("v1", "/api/v1/namespaces/$ns/configmaps"),
     "Service": ("v1", "/api/v1/namespaces/$ns/services"),
     "Deployment": ("apps/v1", "/apis/apps/v1/namespaces/$ns/deployments"),
@@ -310,16 +311,18 @@ _MANAGERS = ("one", "two", "three", "kubectl")
 _LAST = "kubectl.kubernetes.io/last-applied-configuration"
 
 
-def _full(rng: Random, kind: str, density: float) -> dict[str, Any]:
-    found = {"apiVersion": _WHERE[kind][0], "kind": kind}
+def full(rng: Random, kind: str, density: float) -> dict[str, Any]:
+    """Give a whole object that is mostly valid."""
+    found = {"apiVersion": WHERE[kind][0], "kind": kind}
     found["metadata"] = {"name": "a", **value(rng, _META, density=density * 0.5)}
+    found["metadata"] = {name: each for name, each in found["metadata"].items() if each}
     found.update(value(rng, _SHAPES[kind], density=density))
     return found
 
 
-def _partial(rng: Random, kind: str) -> dict[str, Any]:
+def partial(rng: Random, kind: str) -> dict[str, Any]:
     """Give a part of an object, as one of several owners applies it."""
-    found = _full(rng, kind, rng.choice((0.2, 0.4, 0.7)))
+    found = full(rng, kind, rng.choice((0.2, 0.4, 0.7)))
     loose = [place for place in places(found) if len(place) > 2 and place[0] != "metadata"]
     for _ in range(rng.randrange(3)):
         place = rng.choice(loose) if loose else ()
@@ -330,7 +333,7 @@ def _partial(rng: Random, kind: str) -> dict[str, Any]:
 
 
 def _json_patch(rng: Random, kind: str) -> list[dict[str, Any]]:
-    found = _full(rng, kind, 0.5)
+    found = full(rng, kind, 0.5)
     tops = [name for name in found if name not in ("apiVersion", "kind", "metadata")]
     choices: list[dict[str, Any]] = [
         {"op": "add", "path": "/metadata/labels", "value": {"a": rng.choice(WORDS)}},
@@ -346,7 +349,7 @@ def _json_patch(rng: Random, kind: str) -> list[dict[str, Any]]:
 
 
 def _write(rng: Random, kind: str) -> Iterable[Step]:
-    path = _WHERE[kind][1]
+    path = WHERE[kind][1]
     manager = rng.choice(_MANAGERS)
     part = "/status" if kind != "ConfigMap" and rng.random() < 0.25 else ""
     dry = "All" if rng.random() < 0.08 else None
@@ -355,12 +358,12 @@ def _write(rng: Random, kind: str) -> Iterable[Step]:
     )[0]:
         case "apply":
             force = "true" if rng.random() < 0.4 else None
-            body = _partial(rng, kind)
+            body = partial(rng, kind)
             yield step(
                 "PATCH", f"{path}/a{part}", body, "apply", fieldManager=manager, force=force, dryRun=dry
             )
         case "merge":
-            body = _partial(rng, kind)
+            body = partial(rng, kind)
             for place in [each for each in places(body) if len(each) > 1 and rng.random() < 0.1]:
                 if isinstance(inside(body, place[:-1]), dict):
                     body = put(body, place, None)
@@ -368,33 +371,33 @@ def _write(rng: Random, kind: str) -> Iterable[Step]:
                 body["metadata"]["managedFields"] = rng.choice(([], [{}]))
             yield step("PATCH", f"{path}/a{part}", body, "merge", fieldManager=manager, dryRun=dry)
         case "strategic":
-            yield step("PATCH", f"{path}/a{part}", _partial(rng, kind), "strategic", fieldManager=manager)
+            yield step("PATCH", f"{path}/a{part}", partial(rng, kind), "strategic", fieldManager=manager)
         case "json":
             yield step("PATCH", f"{path}/a{part}", _json_patch(rng, kind), "jsonpatch", fieldManager=manager)
         case "put":
             yield replace(step("GET", f"{path}/a"), save={"rv": "metadata.resourceVersion"})
-            body = _full(rng, kind, 0.5)
+            body = full(rng, kind, 0.5)
             body["metadata"]["resourceVersion"] = "${rv}"
             yield step("PUT", f"{path}/a{part}", body, fieldManager=manager, dryRun=dry)
         case "post":
-            yield step("POST", path, _full(rng, kind, 0.5), fieldManager=manager)
+            yield step("POST", path, full(rng, kind, 0.5), fieldManager=manager)
         case "delete":
             yield step("DELETE", f"{path}/a")
         case "last":  # as client-side apply leaves an object, before its user turns to the server's
-            body = _full(rng, kind, 0.4)
+            body = full(rng, kind, 0.4)
             body["metadata"].pop("finalizers", None)
             noted = json.dumps(body, separators=(",", ":")) + "\n"
             body["metadata"]["annotations"] = {**body["metadata"].get("annotations", {}), _LAST: noted}
             yield step("PATCH", f"{path}/a", body, "merge", fieldManager="kubectl-client-side-apply")
             yield step(
-                "PATCH", f"{path}/a", _partial(rng, kind), "apply", fieldManager="kubectl", force="true"
+                "PATCH", f"{path}/a", partial(rng, kind), "apply", fieldManager="kubectl", force="true"
             )
 
 
 def _steps(rng: Random) -> Iterable[Step]:
     kind = rng.choice(("ConfigMap", "Service", "Deployment", "Widget", "Widget"))
-    path = _WHERE[kind][1]
-    first = _full(rng, kind, rng.choice((0.3, 0.6)))
+    path = WHERE[kind][1]
+    first = full(rng, kind, rng.choice((0.3, 0.6)))
     if rng.random() < 0.5:
         yield step("POST", path, first, fieldManager=rng.choice(_MANAGERS))
     else:

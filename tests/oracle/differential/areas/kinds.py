@@ -14,13 +14,13 @@ from random import Random
 from typing import Any
 
 import yaml
-
-from roadbed.apimachinery.gvk import GVK, Resource
-from roadbed.apis import kubernetes
 from tests.contract.corpus import Step
 from tests.oracle.samples import FOLDER
 
-from ..growing import ODD, Place, inside, places, put, value
+from differential.growing import ODD, Place, inside, places, put, value
+from roadbed.apimachinery.gvk import GVK, Resource
+from roadbed.apis import kubernetes
+
 from .making import Area, step
 
 # Names or contents that nobody else may have; a ServiceCIDR stays, and adds its addresses.
