@@ -6,46 +6,17 @@ What is printed can be applied again: a text that YAML would read as a number or
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import orjson
-import yaml
 
-from roadbed.apimachinery.errors import BadRequestError
+from roadbed.apimachinery import yamldump
 from roadbed.apimachinery.gvk import Resource
 from roadbed.apimachinery.objects import name_of
 from roadbed.apimachinery.request import Object
-from roadbed.apimachinery.yamlload import load_value
 
 from .failures import usage
 from .kinds import shown
-
-_SUSPECT = re.compile(r"[-+.0-9]|[yYnN]$")
-
-
-class _Dumper(yaml.CSafeDumper):
-    def ignore_aliases(self, _data: Any) -> bool:
-        return True
-
-
-def _text(dumper: yaml.CSafeDumper, text: str) -> yaml.ScalarNode:
-    style = None
-    if "\n" in text:
-        style = "|"
-    elif _SUSPECT.match(text) and not _reads_as_itself(text):
-        style = '"'
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
-
-
-def _reads_as_itself(text: str) -> bool:
-    try:
-        return bool(load_value(text) == text)
-    except BadRequestError:
-        return False  # PyYAML decides by itself how to quote what can't stand alone
-
-
-_Dumper.add_representer(str, _text)
 
 
 def form_of(output: str, *forms: str) -> str:
@@ -62,10 +33,7 @@ def form_of(output: str, *forms: str) -> str:
 
 def to_yaml(value: Any) -> str:
     """Give YAML with keys in their order."""
-    text: str = yaml.dump(
-        value, Dumper=_Dumper, sort_keys=False, default_flow_style=False, allow_unicode=True, width=10_000
-    )
-    return text
+    return yamldump.dump(value, width=10_000)
 
 
 def to_json(value: Any) -> str:

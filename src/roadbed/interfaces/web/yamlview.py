@@ -8,9 +8,9 @@ from __future__ import annotations
 import re
 from typing import Any
 
-import yaml
 from markupsafe import Markup, escape
 
+from roadbed.apimachinery import yamldump
 from roadbed.apimachinery.errors import BadRequestError
 from roadbed.apimachinery.yamlload import load_object
 
@@ -21,33 +21,13 @@ _NUMBER = re.compile(r"-?\d+(\.\d+)?([eE][-+]?\d+)?\Z")
 _WORDS = frozenset({"true", "false", "null", "~", "{}", "[]"})
 
 
-class _Dumper(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[misc]
-    """As kubectl writes: lists indented under their key, long texts as blocks."""
-
-    def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002 - the name PyYAML calls it by
-        """Write a value that occurs twice twice: an anchor is not what people typed."""
-        return True
-
-
-def _text(dumper: Any, text: str) -> Any:
-    style = "|" if "\n" in text else None
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
-
-
-_Dumper.add_representer(str, _text)
-
-
 class YamlError(ValueError):
     """The text is not one YAML mapping; the message says where."""
 
 
 def dump(obj: Any) -> str:
     """Write a value as YAML, keys in their order."""
-    return str(
-        yaml.dump(
-            obj, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100, default_flow_style=False
-        )
-    )
+    return yamldump.dump(obj, width=100)
 
 
 def load(text: str) -> dict[str, Any]:
