@@ -22,6 +22,7 @@ from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
+from .descriptors import Scarcity, raise_limit
 from .exchange import WRITER, Exchange
 
 logger = logging.getLogger(__name__)
@@ -324,6 +325,7 @@ class Listener:
         self._server: asyncio.Server | None = None
         self._patience = patience or Patience()
         self._timer: asyncio.TimerHandle | None = None
+        self._scarcity = Scarcity()
 
     @property
     def unsent_bytes(self) -> int:
@@ -341,6 +343,7 @@ class Listener:
             OSError: the address is busy or not ours.
         """
         self._config.load()
+        raise_limit()
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(
             lambda: _Protocol(self._config, self._state, {}, loop),
@@ -383,4 +386,5 @@ class Listener:
         for connection in list(self._state.connections):
             if isinstance(connection, _Protocol):
                 connection.look(loop.time(), self._patience)
+        self._scarcity.look(len(self._state.connections))
         self._timer = loop.call_later(self._patience.look_s, self._look)
