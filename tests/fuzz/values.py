@@ -153,7 +153,8 @@ def like(choices: Choices, schema: Mapping[str, Any], resolve: Resolve, depth: i
     """Give a value that an OpenAPI v3 schema describes, more or less: one in thirty places is something else."""
     if not isinstance(schema, Mapping):
         return value(choices, 2)  # a part of a random schema that is none
-    for part in (schema, *(schema.get("allOf") or ())):
+    every = schema.get("allOf")
+    for part in (schema, *(every if isinstance(every, list) else ())):
         if isinstance(part, Mapping) and isinstance(part.get("$ref"), str):
             return like(choices, resolve(part["$ref"]), resolve, depth)
     if choices.once_in(30):

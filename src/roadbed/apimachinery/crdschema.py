@@ -28,6 +28,7 @@ _UNSUPPORTED: Final = (
 _META: Final = ("apiVersion", "kind", "metadata")
 _SCHEMAS: Final = ("items", "not")
 _LISTS: Final = ("anyOf", "allOf", "oneOf")
+_TEXTS: Final = ("required", "x-kubernetes-list-map-keys")
 _NUMBERS: Final[Mapping[str, Any]] = {
     **dict.fromkeys(("minimum", "maximum", "multipleOf"), (int, float)),
     **dict.fromkeys(
@@ -71,12 +72,16 @@ def misshapen(schema: Any, path: str, depth: int = 0) -> Iterator[Cause]:
     else:
         yield invalid_value(f"{path}.properties", properties, "must be an object")
     for name in (*_LISTS, "required", "enum", "x-kubernetes-list-map-keys", "x-kubernetes-validations"):
-        found = schema.get(name) or []
+        found = schema.get(name)
+        if found is None:
+            continue
         if not isinstance(found, list):
             yield invalid_value(f"{path}.{name}", found, "must be an array")
         elif name in _LISTS:
             for index, child in enumerate(found):
                 yield from misshapen(child, f"{path}.{name}[{index}]", depth + 1)
+        elif name in _TEXTS and not all(isinstance(each, str) for each in found):
+            yield invalid_value(f"{path}.{name}", found, "must hold strings")
         elif name == "x-kubernetes-validations" and not all(isinstance(each, Mapping) for each in found):
             yield invalid_value(f"{path}.{name}", found, "must hold objects")
     for name in ("type", "pattern", "format", "x-kubernetes-list-type", "x-kubernetes-map-type"):
