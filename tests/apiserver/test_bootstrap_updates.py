@@ -52,7 +52,11 @@ async def test_a_binding_gets_the_subjects_that_are_missing(storage):
 async def test_a_start_that_brings_nothing_new_writes_nothing(storage):
     async with control_plane(storage=storage):
         pass
-    before = storage.revision
+    before, seen = storage.revision, []
+    end = storage.subscribe(lambda events: seen.extend(each.key for each in events))
     async with control_plane(storage=storage):
         pass
-    assert storage.revision == before
+    end()
+    # A control plane of tests has a new authority each time, and says so.
+    assert seen == ["/core/configmaps/kube-system/extension-apiserver-authentication"]
+    assert storage.revision == before + 1

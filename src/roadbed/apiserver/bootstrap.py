@@ -92,7 +92,7 @@ def brought_up_to_date(stored: Object, ours: Object) -> Object:
             return stored
         return {**stored, "spec": ours["spec"]}
     if "data" in ours:
-        return {**stored, "data": ours["data"]}
+        return stored if stored.get("data") == ours["data"] else {**stored, "data": ours["data"]}
     if annotations_of(stored).get(AUTOUPDATE) == "false":
         return stored
     for part in ("rules", "subjects"):

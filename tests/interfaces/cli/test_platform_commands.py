@@ -138,7 +138,7 @@ async def test_what_rbac_denies_exits_5(terminal, make):
     denied = await terminal.run("get", "cm", "-n", "default", "--kubeconfig", path, code=5)
     assert 'User "system:anonymous" cannot' in denied.err
     assert "RoleBinding" in denied.err
-    assert await terminal.client.list(CONFIGMAPS) == []
+    assert await terminal.client.list(CONFIGMAPS, "default") == []
 
 
 async def test_init_writes_a_repository_with_one_clean_commit(terminal, tmp_path, monkeypatch):
