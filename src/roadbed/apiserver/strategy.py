@@ -61,6 +61,8 @@ class Strategy:
     judges_all = False  # ``validate`` says all that the schema would, and in better words
     field_paths: FieldPaths = _NO_PATHS
     field_zeros: Mapping[str, str] = {}  # what a field that is not there counts as, where that is not ""
+    orphans: str | None = None
+    """A DELETE that names no policy leaves the dependents, and warns with this text; None: they are collected."""
     returns_deleted = False  # a DELETE that removes gives the object, where most kinds give a Status
     status_keeps: tuple[str, ...] | None = None
     """What of metadata a write of the status leaves alone; None: all of it, and all but the status."""

@@ -84,6 +84,24 @@ async def test_selectors_meet_what_an_object_leaves_out(api: Any) -> None:
     assert await found("jobs", "status.successful=1") == 1
 
 
+async def test_deleting_a_job_or_an_old_controller_leaves_its_pods_unless_told_otherwise(api: Any) -> None:
+    """They are older than collection: a suite of Kubernetes waits to see that pods stay."""
+    template = {"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [{"name": "a", "image": "a"}]}}
+    meta = {"name": "a", "namespace": "default"}
+    await api.create(
+        kind("replicationcontrollers"),
+        {"metadata": meta, "spec": {"selector": {"a": "b"}, "template": template}},
+    )
+    job = {"spec": {**template["spec"], "restartPolicy": "Never"}}
+    await api.create(kind("jobs"), {"metadata": meta, "spec": {"template": job}})
+    for plural, warnings in (("replicationcontrollers", 0), ("jobs", 1)):
+        answer = await api.answer("delete", kind(plural), "a", "default")
+        assert len(answer.warnings) == warnings
+        assert (await api.get(kind(plural), "a", "default"))["metadata"]["finalizers"] == ["orphan"]
+        await api.delete(kind(plural), "a", "default", body={"propagationPolicy": "Background"})
+        assert await api.names(kind(plural)) == []
+
+
 async def test_a_signing_request_says_who_asked_for_it_and_stays_as_it_was(api: Any) -> None:
     """Signers put that name's word against the request; nobody may claim another's."""
     key = ec.generate_private_key(ec.SECP256R1())

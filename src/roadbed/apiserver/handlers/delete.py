@@ -94,8 +94,12 @@ async def _delete_once(core: Core, call: Call, options: dict[str, Any], *, asks_
 
 
 async def _remove(core: Core, call: Call, live: Object, options: dict[str, Any]) -> Answer:
-    finalizers = _finalizers(live, options)
     served = call.served
+    finalizers = _finalizers(live, options)
+    if served.strategy.orphans is not None and _says_nothing(live, options):
+        finalizers.append(ORPHAN)
+        if served.strategy.orphans and served.strategy.orphans not in call.warnings:
+            call.warnings.append(served.strategy.orphans)
     revision = live["metadata"]["resourceVersion"]
     held = {**live, "metadata": {**live["metadata"], "finalizers": finalizers}}
     if not finalizers:
@@ -136,6 +140,13 @@ def _finalizers(live: Object, options: dict[str, Any]) -> list[str]:
     if policy == "Foreground":
         return [*kept, FOREGROUND]
     return kept
+
+
+def _says_nothing(live: Object, options: dict[str, Any]) -> bool:
+    """Say whether neither a deletion nor the object says what becomes of its dependents."""
+    if any(options.get(each) is not None for each in ("propagationPolicy", "orphanDependents")):
+        return False
+    return not {ORPHAN, FOREGROUND} & set(live["metadata"].get("finalizers") or ())
 
 
 def _options(call: Call) -> dict[str, Any]:

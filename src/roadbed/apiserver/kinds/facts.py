@@ -68,6 +68,7 @@ class KindStrategy(Strategy):
         self.field_paths = facts.fields
         self.field_zeros = facts.zeros
         self.resets = (("spec",),) if facts.ask is not None else ()
+        self.orphans = _ORPHANS.get(resource.qualified)
         self.returns_deleted = resource.qualified in _RETURNED
         self.status_keeps = (
             None if resource.qualified in _STATUS_ALONE else _STATUS_KEEPS.get(resource.qualified, ())
@@ -208,6 +209,12 @@ FACTS: dict[tuple[str, str], Facts] = {
     **{("admissionregistration.k8s.io", plural): _STRICT_WITH_GENERATION for plural in _ADMISSION},
 }
 _PLAIN = Facts()
+# Kinds whose dependents stay where a DELETE says nothing of them, as in the first versions of Kubernetes.
+_ORPHANS = {
+    "replicationcontrollers": "",
+    "jobs.batch": "child pods are preserved by default when jobs are deleted; set propagationPolicy=Background "
+    "to remove them or set propagationPolicy=Orphan to suppress this warning",
+}
 # Kinds of which a DELETE gives the object it removed (``ReturnDeletedObject`` of their stores).
 _RETURNED = frozenset(
     (
