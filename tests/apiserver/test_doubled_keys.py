@@ -52,6 +52,15 @@ async def test_strict_validation_names_unknown_fields_beside_it(http: httpx.Asyn
     assert answer.json()["message"].endswith(said)
 
 
+async def test_a_timeout_that_is_no_duration_is_refused(http: httpx.AsyncClient) -> None:
+    said = "invalid timeout specified in the request URL - time: "
+    for text, why in (("x", 'invalid duration "x"'), ("5", 'missing unit in duration "5"')):
+        answer = await http.get(f"{MAPS}?timeout={text}")
+        assert (answer.status_code, answer.json()["message"]) == (400, said + why)
+    for text in ("", "0", "32s", "1h2m", "-1s"):
+        assert (await http.get(f"{MAPS}?timeout={text}")).status_code == 200
+
+
 REFUSED = ' "" is invalid: patch: Invalid value: the patch: strict decoding error: '
 
 

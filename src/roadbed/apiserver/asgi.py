@@ -146,6 +146,8 @@ class HttpFace:
                 send.record.acting = user
         asked.route = routes.route(scope["path"])
         asked.query = routes.options(scope["query_string"])
+        if "timeout" in asked.query and "watch" not in asked.query:  # which lasts as long as its own says
+            bodies.check_timeout(asked.query["timeout"])
         send.ticket = await self._flow.enter(user, _wanted(asked))
         others = self._others
         if others is not None and others.remotes:

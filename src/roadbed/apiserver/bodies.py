@@ -8,11 +8,13 @@ from __future__ import annotations
 import asyncio
 import builtins
 import json
+import re
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any, Final
 
 import orjson
 
+from roadbed.apimachinery.causes import go_quote
 from roadbed.apimachinery.errors import (
     BadRequestError,
     Cause,
@@ -95,6 +97,22 @@ def decode(body: bytes, content_type: str) -> Any:
         "the body of the request was in an unknown format - accepted media types include: application/json, "
         f"application/yaml, {protobuf.MEDIA_TYPE}"
     )
+
+
+_DURATION: Final = re.compile(r"[-+]?(?:0|(?:(?:\d+\.?\d*|\.\d+)(?:ns|us|µs|μs|ms|s|m|h))+)", re.ASCII)
+
+
+def check_timeout(text: str) -> None:
+    """Hold the ``timeout`` of an address to a duration, as ``32s``; no request takes long enough to need it.
+
+    Raises:
+        BadRequestError: it is none.
+    """
+    if text and not _DURATION.fullmatch(text):
+        is_bare = re.fullmatch(r"[-+]?(?:\d+\.?\d*|\.\d+)", text, re.ASCII)
+        fault = "missing unit in" if is_bare else "invalid"
+        why = f"time: {fault} duration {go_quote(text)}"
+        raise BadRequestError(f"invalid timeout specified in the request URL - {why}")
 
 
 def _in_order(value: Any) -> Any:
