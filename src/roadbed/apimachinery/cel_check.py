@@ -135,7 +135,8 @@ class _Judge:
                     f"{place.uncorrelated}"
                 )
                 yield invalid_value(f"{here}.rule", text, detail)
-            if not faults and not is_transition and rule.get("optionalOldSelf") is not None:
+            is_without = "oldSelf" not in text if faults else not is_transition
+            if is_without and rule.get("optionalOldSelf") is not None:
                 detail = "may not be set if oldSelf is not used in rule"
                 yield invalid_value(f"{here}.optionalOldSelf", rule["optionalOldSelf"], detail)
 

@@ -183,8 +183,9 @@ async def validate(core: Core, call: Call, obj: Object, old: Object | None) -> N
     causes = _metadata_causes(call, obj, old)
     if served.schema is not None and not served.strategy.judges_all:
         found = served.schema.validate(obj, old=old)
-        if not served.is_custom:  # types were judged before; Go types have nulls where schemas don't
-            found = [cause for cause in found if cause.reason != "FieldValueTypeInvalid"]
+        if not served.is_custom:
+            # Types were judged before; Go types have nulls where schemas don't, and no items that must be unique.
+            found = [each for each in found if each.reason not in ("FieldValueTypeInvalid", "FieldValueDuplicate")]
         causes.extend(_discreet(call, found))
     if served.rules is not None:
         causes.extend(await _ruled(core, call, (obj, old), causes))

@@ -77,8 +77,10 @@ def _patcher(call: Call, target: Served | None = None) -> Callable[[Any], Any]:
     """Give what patches an object; ``target`` is served for it where that is not the call's own kind."""
     body, media_type = call.request.body, call.request.patch_type
     if media_type == JSON_PATCH:
-        return lambda obj: json_patch(obj, body)
-    if not isinstance(body, dict):
+        return lambda obj: json_patch(obj, [] if body is None else body)
+    if media_type == STRATEGIC_PATCH and body is None:
+        body = {}  # as Kubernetes: null patches nothing
+    if not isinstance(body, dict) and not (media_type == STRATEGIC_PATCH and call.served.is_custom):
         raise _no_object(call, body)
     if media_type == MERGE_PATCH:
         return lambda obj: merge_patch(obj, body)

@@ -45,6 +45,8 @@ class Allocator:
         before: dict[str, Any] = (old or {}).get("spec") or {}
         if before:
             _let_go(spec, before)
+        elif spec.get("clusterIP") and not spec.get("clusterIPs"):
+            spec["clusterIPs"] = [spec["clusterIP"]]  # of whatever type: it is then judged in its place
         if spec.get("type") not in _ADDRESSED:
             if spec.get("type") == "ExternalName" and before.get("type") in _ADDRESSED:
                 for name in _ADDRESS_MEMBERS:
@@ -58,6 +60,12 @@ class Allocator:
             spec["clusterIP"] = self._address()
         if not spec.get("clusterIPs") or before.get("clusterIP") not in (None, spec["clusterIP"]):
             spec["clusterIPs"] = [spec["clusterIP"]]
+        if spec["clusterIP"] == "None" and not spec.get("selector") and not before:
+            # Nobody but its author knows what is behind it, which may be of either family.
+            if spec.get("ipFamilyPolicy") is None and not spec.get("ipFamilies"):
+                spec["ipFamilyPolicy"] = "RequireDualStack"
+            if spec.get("ipFamilyPolicy") in ("RequireDualStack", "PreferDualStack"):
+                spec.setdefault("ipFamilies", ["IPv4", "IPv6"])
         spec.setdefault("ipFamilies", ["IPv6" if ":" in spec["clusterIP"] else "IPv4"])
         spec.setdefault("ipFamilyPolicy", "SingleStack")
         self._ports(spec, before)

@@ -94,6 +94,7 @@ def settle_of(resource: Resource) -> Settle | None:
     below = {member: settle for member, settle in shape.below.items() if member not in _META}
     top = Shape()  # metadata was brought into form before, and is not a template's
     top.dropped, top.below, top.rule = shape.dropped - _META, below, shape.rule
+    top.emptied, top.gated = shape.emptied - _META, shape.gated
     top.zeros = tuple((member, zero) for member, zero in shape.zeros if member not in _META)
 
     def settle(obj: Object) -> None:
@@ -219,7 +220,7 @@ def _settling(schema: Mapping[str, Any]) -> Callable[[Any], Any] | None:
         return _quantity
     if reference in _TIMES:
         return _time
-    if schema.get("format") == "int32":
+    if schema.get("format") == "int32" or reference == _INT_OR_STRING:
         return _int32
     if reference:
         return None if _is_leaf(reference) else _shape(reference).settle
@@ -243,6 +244,7 @@ def _of_map(item: Callable[[Any], Any] | None) -> Callable[[Any], Any] | None:
     return lambda values: {name: item(each) for name, each in values.items()}
 
 
+_INT_OR_STRING: Final = "io.k8s.apimachinery.pkg.util.intstr.IntOrString"
 _TIMES: Final = (
     "io.k8s.apimachinery.pkg.apis.meta.v1.Time",
     "io.k8s.apimachinery.pkg.apis.meta.v1.MicroTime",

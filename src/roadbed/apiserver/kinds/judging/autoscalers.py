@@ -55,7 +55,7 @@ def autoscaler(obj: Object, old: Object | None) -> list[Cause]:
     return causes
 
 
-def _reference(found: dict[str, Any], path: str) -> list[Cause]:
+def _reference(found: dict[str, Any], path: str, *, needs_group: bool = True) -> list[Cause]:
     causes: list[Cause] = []
     for member in ("kind", "name"):
         text = str(found.get(member) or "")
@@ -66,7 +66,7 @@ def _reference(found: dict[str, Any], path: str) -> list[Cause]:
         causes.append(
             invalid_value(f"{path}.apiVersion", version, f"unexpected GroupVersion string: {version}")
         )
-    elif "/" not in version:
+    elif needs_group and "/" not in version:
         causes.append(invalid_value(f"{path}.apiVersion", version, "apiVersion must specify API group"))
     return causes
 
@@ -93,7 +93,7 @@ def _source(member: str, found: dict[str, Any], path: str) -> list[Cause]:
     target, at = part(found, "target"), f"{path}.target"
     causes: list[Cause] = []
     if member == "object":
-        causes += _reference(part(found, "describedObject"), f"{path}.describedObject")
+        causes += _reference(part(found, "describedObject"), f"{path}.describedObject", needs_group=False)
     if member in ("resource", "containerResource"):
         causes += [] if found.get("name") else [required(f"{path}.name", "must specify a resource name")]
         causes += _container(found, path) if member == "containerResource" else []

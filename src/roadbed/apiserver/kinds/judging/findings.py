@@ -41,6 +41,11 @@ def invalid_struct(path: str, value: Mapping[str, Any], detail: str) -> Cause:
     return Cause("FieldValueInvalid", f"Invalid value: {orjson.dumps(value).decode()}: {detail}", path)
 
 
+def duplicate_struct(path: str, value: Mapping[str, Any]) -> Cause:
+    """Say that a struct stands twice."""
+    return Cause("FieldValueDuplicate", f"Duplicate value: {orjson.dumps(value).decode()}", path)
+
+
 def unsupported_struct(path: str, value: Mapping[str, Any], known: Sequence[str]) -> Cause:
     """Say that a struct names none of an enumeration."""
     listed = ", ".join(f'"{each}"' for each in known)

@@ -213,10 +213,10 @@ def _value_source(variable: dict[str, Any], path: str) -> list[Cause]:
             continue
         text, key = str(chosen.get("name") or ""), str(chosen.get("key") or "")
         where = f"{path}.{name}"
-        causes += named(text, f"{where}.name", dns_subdomain_errors) if text else [required(f"{where}.name")]
+        causes += named(text, f"{where}.name", dns_subdomain_errors)
         causes += named(key, f"{where}.key", config_key_errors) if key else [required(f"{where}.key")]
     if not found:
-        text = "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef` or `secretKeyRef`"
+        text = "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef`, `secretKeyRef` or `fileKeyRef`"
         causes.append(invalid_value(path, "", text))
     elif variable.get("value"):
         causes.append(invalid_value(path, "", "may not be specified when `value` is not empty"))

@@ -22,7 +22,7 @@ from roadbed.apimachinery.names import (
 )
 from roadbed.apimachinery.request import Object
 
-from .findings import PROTOCOLS, invalid_struct, items, named, one_of, part, port, port_or_name
+from .findings import PROTOCOLS, duplicate_struct, items, named, one_of, part, port, port_or_name
 
 _TYPES: Final = ("ClusterIP", "ExternalName", "LoadBalancer", "NodePort")
 _FAMILIES: Final = ("IPv4", "IPv6")
@@ -60,6 +60,7 @@ def _judge(spec: dict[str, Any], before: dict[str, Any] | None) -> Iterator[Caus
         yield from _external_address(str(each), f"spec.externalIPs[{index}]")
     yield from one_of(spec, "spec", "type", _TYPES)
     yield from _node_ports(spec)
+    yield from _doubled(spec)
     yield from _balancer(spec, before)
     yield from _traffic(spec)
 
@@ -81,8 +82,6 @@ def _external_name(spec: dict[str, Any]) -> Iterator[Cause]:
 def _ports(spec: dict[str, Any]) -> Iterator[Cause]:
     found = spec.get("ports") or []
     names: set[str] = set()
-    pairs: set[tuple[Any, Any]] = set()
-    twice = []
     for at, each in items(spec, "ports", "spec"):
         name = str(each.get("name") or "")
         if name:
@@ -97,14 +96,18 @@ def _ports(spec: dict[str, Any]) -> Iterator[Cause]:
         yield from port_or_name(each.get("targetPort"), f"{at}.targetPort")
         if each.get("appProtocol") is not None:
             yield from named(str(each["appProtocol"]), f"{at}.appProtocol", label_key_errors)
+
+
+def _doubled(spec: dict[str, Any]) -> Iterator[Cause]:
+    pairs: set[tuple[Any, Any]] = set()
+    for at, each in items(spec, "ports", "spec"):
         pair = (each.get("protocol"), each.get("port"))
         if pair in pairs:
-            shown = {"Name": "", "Protocol": pair[0], "AppProtocol": None, "Port": pair[1]}
-            twice.append(invalid_struct(at, shown | {"TargetPort": 0, "NodePort": 0}, ""))
+            yield duplicate_struct(at, _PORT | {"Protocol": pair[0], "Port": pair[1]})
         pairs.add(pair)
-    for cause in twice:
-        shown_value = cause.message.removeprefix("Invalid value: ").removesuffix(": ")
-        yield Cause("FieldValueDuplicate", f"Duplicate value: {shown_value}", cause.field)
+
+
+_PORT: Final = {"Name": "", "Protocol": "", "AppProtocol": None, "Port": 0, "TargetPort": 0, "NodePort": 0}
 
 
 def _affinity(spec: dict[str, Any]) -> Iterator[Cause]:
