@@ -142,6 +142,16 @@ async def test_no_body_makes_a_500(
     assert answer.status_code < 500, answer.text
 
 
+async def test_a_port_by_number_fits_into_32_bits(http: httpx.AsyncClient) -> None:
+    """A larger one was stored, and could then not be told as protobuf."""
+    ports = [{"port": 1, "targetPort": 2**63}]
+    service = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "a"}, "spec": {"ports": ports}}
+    accept = {"accept": "application/vnd.kubernetes.protobuf"}
+    answer = await http.post("/api/v1/namespaces/default/services", json=service, headers=accept)
+    assert answer.status_code == 400
+    assert b"cannot unmarshal number 9223372036854775808 into a Go value of type int32" in answer.content
+
+
 async def test_no_definition_makes_a_500(http: httpx.AsyncClient, make_crd: Any) -> None:
     whole = make_crd(additionalPrinterColumns=[{"name": "A", "type": "string", "jsonPath": ".spec.a"}])
     broken: list[Any] = [None, 1, "x", [], [1], {}, {"x": 1}]

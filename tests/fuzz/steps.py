@@ -88,7 +88,7 @@ async def create_protobuf(story: Story, choices: Choices, kind: Kind) -> None:
     obj = whole(choices, kind)
     try:
         content = protobufwrite.encode(orjson.dumps(obj))
-    except Exception:  # noqa: BLE001 - only what was stored is encoded by a server; here any object is
+    except Exception:  # noqa: BLE001 - a server encodes only what was judged; here it may be anything
         return
     if choices.once_in(2):
         content = unknown_fields(choices, content)

@@ -53,7 +53,7 @@ def encode(body: bytes) -> bytes:
     """Give an encoded object, with its kind in it, as a request or answer carries it.
 
     Raises:
-        NotAcceptableError: its kind has no message.
+        NotAcceptableError: its kind has no message, or a value in it does not fit into its message.
     """
     obj = orjson.loads(body)
     api_version, kind = str(obj.get("apiVersion", "")), str(obj.get("kind", ""))
@@ -64,7 +64,12 @@ def encode(body: bytes) -> bytes:
         message = message_class(name)()
     except BadRequestError as error:
         raise NotAcceptableError(f"kind {kind!r} has no protobuf form; accept application/json") from error
-    _plan(name).fill(message, obj)
+    try:
+        _plan(name).fill(message, obj)
+    except (ValueError, TypeError) as error:
+        raise NotAcceptableError(
+            f"this {kind} has no protobuf form ({error}); accept application/json"
+        ) from error
     unknown: Any = message_class("k8s.io.apimachinery.pkg.runtime.Unknown")()
     unknown.typeMeta.apiVersion, unknown.typeMeta.kind = api_version, kind
     unknown.raw = message.SerializeToString()
