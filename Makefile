@@ -48,6 +48,7 @@ bench: install
 	$(BIN)/python -m benches $(ARGS)
 
 # Builds the real kube-apiserver and etcd (Go; minutes, the first time) and asks it the corpus of tests/contract again.
+# Beside what is recorded, both servers can be asked at random: python -m tests.oracle.differential --help
 oracle: oracle-build
 	$(BIN)/python -m tests.contract.recorder $(ARGS)
 	$(BIN)/python -m tests.oracle.samples

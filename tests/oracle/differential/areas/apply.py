@@ -13,8 +13,7 @@ from random import Random
 from typing import Any
 
 from tests.contract.corpus import Step
-
-from differential.growing import WORDS, inside, places, put, value
+from tests.oracle.differential.growing import WORDS, inside, places, put, value
 
 from .making import Area, step
 

@@ -15,9 +15,9 @@ from typing import Any
 
 import yaml
 from tests.contract.corpus import Step
+from tests.oracle.differential.growing import ODD, Place, inside, places, put, value
 from tests.oracle.samples import FOLDER
 
-from differential.growing import ODD, Place, inside, places, put, value
 from roadbed.apimachinery.gvk import GVK, Resource
 from roadbed.apis import kubernetes
 

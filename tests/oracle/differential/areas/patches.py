@@ -12,8 +12,7 @@ from random import Random
 from typing import Any
 
 from tests.contract.corpus import Step
-
-from differential.growing import ODD, WORDS, Place, inside, places, put
+from tests.oracle.differential.growing import ODD, WORDS, Place, inside, places, put
 
 from . import apply
 from .making import Area, step

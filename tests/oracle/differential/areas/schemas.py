@@ -10,8 +10,7 @@ from random import Random
 from typing import Any
 
 from tests.contract.corpus import Step
-
-from differential.growing import ODD, inside, places, put
+from tests.oracle.differential.growing import ODD, inside, places, put
 
 from .making import Area, step
 
