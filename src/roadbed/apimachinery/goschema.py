@@ -124,7 +124,7 @@ def _version(version: Raw) -> dict[str, Any]:
     return found
 
 
-def _schema(schema: Raw) -> dict[str, Any]:
+def _schema(schema: Any) -> dict[str, Any]:
     if not isinstance(schema, Mapping):  # where Go takes a schema or something else, it may be anything
         schema = {}
     found = _struct(_SCHEMA, schema)
