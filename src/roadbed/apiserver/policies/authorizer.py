@@ -63,6 +63,9 @@ def extension() -> Any:
             method("subresource", tagged, [text], lambda each, name: _with(each, subresource=name)),
             method("namespace", tagged, [text], lambda each, name: _with(each, namespace=name)),
             method("name", tagged, [text], lambda each, name: _with(each, name=name)),
+            # As told, though RBAC looks at no selectors, be they well written or not.
+            method("fieldSelector", tagged, [text], lambda each, told: _with(each, fieldSelector=told)),
+            method("labelSelector", tagged, [text], lambda each, told: _with(each, labelSelector=told)),
             method("check", tagged, [text], _check),
             method("allowed", truth, [], lambda each: bool(_decision(each)["allowed"])),
             method("reason", text, [], lambda each: str(_decision(each)["reason"])),
