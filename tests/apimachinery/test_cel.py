@@ -159,6 +159,13 @@ def test_null_is_left_to_the_rules_of_what_holds_it() -> None:
         ("self.n > 0", "no such key: n evaluating rule: self.n > 0"),
         ("1 / 0 == 1", "division by zero evaluating rule: 1 / 0 == 1"),
         (
+            "dyn(optional.of(true))",
+            (
+                "type conversion error from 'optional_type' to a value outside: optional.of(true) "
+                "evaluating rule: dyn(optional.of(true))"
+            ),
+        ),
+        (
             "self.x > 1",
             (
                 "'no such overload': call arguments did not match a supported operator, function or macro "

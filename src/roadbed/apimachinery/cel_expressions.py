@@ -140,11 +140,12 @@ def evaluate(program: Any, activation: Any) -> tuple[Any, str]:
     """Give the value of an expression, or what went wrong."""
     try:
         value = program.eval(activation)
-        if value.type().name() == "ERROR":
-            return None, _as_go_says(str(value.value()))
-        return value.value(), ""
+        found = value.value()
     except RuntimeError as error:
         return None, _as_go_says(str(error))
+    except TypeError:  # an optional value: the runtime has no object for it
+        return None, f"type conversion error from 'optional_type' to a value outside: {value}"
+    return (None, _as_go_says(str(found))) if value.type().name() == "ERROR" else (found, "")
 
 
 def _as_go_says(text: str) -> str:

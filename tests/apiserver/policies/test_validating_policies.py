@@ -192,3 +192,30 @@ async def test_an_expression_that_runs_too_long_is_stopped(api: Any, bind: Any) 
     await bind(validations=[{"expression": long}])
     with pytest.raises(InvalidError, match="actual cost limit exceeded"):
         await make(api, k="v")
+
+
+async def test_a_variable_may_be_an_optional_value(api: Any, bind: Any) -> None:
+    """It cannot leave the expressions' runtime: another expression reads it all the same."""
+    variables = [
+        {"name": "team", "expression": "object.metadata.?labels.?team"},
+        {"name": "loud", "expression": "variables.team.optMap(team, team.upperAscii())"},
+    ]
+    message = "'variables.team of ' + object.metadata.name + ' is ' + variables.loud.orValue('none')"
+    rule = {"expression": "variables.team.orValue('') == 'blue'", "messageExpression": message}
+    await bind(variables=variables, validations=[rule])
+    for labels, shown in (({}, "none"), ({"team": "red"}, "RED")):
+        body = {**config_map(), "metadata": {"name": "a", "labels": labels}}
+        with pytest.raises(InvalidError, match=f"variables.team of a is {shown}$"):
+            await api.ask("create", CONFIGMAPS, namespace="default", body=body)
+    body["metadata"]["labels"] = {"team": "blue"}
+    await api.ask("create", CONFIGMAPS, namespace="default", body=body)
+
+
+@pytest.mark.parametrize("made", ["dyn(optional.of(1))", "[optional.of(1)]", "{'a': optional.of(1)}"])
+async def test_a_variable_that_hides_optional_values_fails_with_a_reason(
+    api: Any, bind: Any, made: str
+) -> None:
+    variables = [{"name": "hidden", "expression": made}]
+    await bind(variables=variables, validations=[{"expression": "variables.hidden == 1"}])
+    with pytest.raises(InvalidError, match="hidden.* type conversion error from 'optional_type'"):
+        await make(api)

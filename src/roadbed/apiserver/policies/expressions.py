@@ -3,6 +3,9 @@
 Used by ``conditions``, ``validating`` and ``mutating`` (which run them) and by ``strategy`` (which judges them when
 they are written). Values are left to run time, as in Kubernetes, where the kind of the object is not known; only
 names are checked: of variables, of ``variables.x``, of functions.
+
+An optional value cannot leave the runtime, so a variable that is one is evaluated as the list of what it holds, and who
+reads it takes it out of that list again.
 """
 
 from __future__ import annotations
@@ -40,6 +43,7 @@ _ALLOWED: Final = {
     "LIST": ("LIST", "DYN"),
 }
 
+_OPTIONAL: Final = "optional_type"
 _SIMPLE: Final = frozenset(("BOOL", "BYTES", "DOUBLE", "INT", "STRING", "UINT"))
 
 
@@ -56,7 +60,12 @@ class Expression:
     def run(self, activation: Any) -> tuple[Any, str]:
         """Give its plain value, or what went wrong."""
         value, trouble = evaluate(self.program, activation)
-        return (None, trouble) if trouble else (plain(value), "")
+        if trouble:
+            return None, trouble
+        try:
+            return plain(value), ""
+        except TypeError:  # an optional value within a list or a map
+            return None, f"type conversion error from 'optional_type' to a value outside: {value}"
 
 
 def compiled(
@@ -79,10 +88,17 @@ def compiled(
     if is_message and _AUTHORIZER.search(_QUOTED.sub("''", text)):
         raise _unknown(text, "authorizer")
     reads = _reads(text)
-    program, expense, kind = _compiled(text, variables is not None, has_params, makes_objects)
+    compile_this = functools.partial(
+        _compiled,
+        has_variables=variables is not None,
+        has_params=has_params,
+        makes_objects=makes_objects,
+    )
+    text, original = _with_optionals(text, variables or {}), text
+    program, expense, kind = compile_this(text)
     for name in reads:
         if variables is not None and name not in variables:
-            raise _undefined(text, name)
+            raise _undefined(original, name)
     typed = (
         tuple((name, variables[name]) for name in sorted(reads) if variables[name] in _SIMPLE)
         if variables
@@ -92,7 +108,9 @@ def compiled(
         kind = _kind_with(text, typed, has_params, makes_objects)
     if result and kind.partition("<")[0] not in _ALLOWED[result]:
         raise RuleError(f"{_RESULTS[result]} but got {_GO_NAMES.get(kind, kind.lower())}")
-    return Expression(text, program, reads, expense, kind)
+    if kind.startswith(_OPTIONAL) and not result:
+        program, expense, _ = compile_this(f"[?({text}\n)]")
+    return Expression(original, program, reads, expense, kind)
 
 
 def kinds_of(variables: Iterable[Mapping[str, Any]], *, has_params: bool) -> dict[str, str]:
@@ -175,6 +193,20 @@ def plain(value: Any) -> Any:
         return [plain(each) for each in value]
     shown = getattr(value, "plain_value", None)
     return value if shown is None else shown()
+
+
+def _with_optionals(text: str, variables: Mapping[str, str]) -> str:
+    """Take what is read of optional variables out of their lists; Kubernetes, too, knows no type of them."""
+    if not any(kind.startswith(_OPTIONAL) for kind in variables.values()):
+        return text
+    quoted = [found.span() for found in _QUOTED.finditer(text)]
+
+    def read(found: re.Match[str]) -> str:
+        is_quoted = any(start <= found.start() < end for start, end in quoted)
+        is_optional = variables.get(found.group(1), "").startswith(_OPTIONAL)
+        return f"dyn({found.group()}[?0])" if is_optional and not is_quoted else found.group()
+
+    return _VARIABLE.sub(read, text)
 
 
 def _reads(text: str) -> tuple[str, ...]:
