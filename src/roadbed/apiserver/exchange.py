@@ -6,7 +6,7 @@ system call and a wake-up of the client more, for every answer.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import (
@@ -21,7 +21,6 @@ JOINED_BYTES = 64 * 1024  # a larger body is worth a write of its own, but not a
 
 WRITER = "http.response.writer"
 """ASGI extension: a message of this type has its ``take`` called with ``Exchange.write``, for a stream's pieces."""
-Write = Callable[[bytes], bool]
 
 
 class Exchange(RequestResponseCycle):
@@ -100,5 +99,6 @@ class Exchange(RequestResponseCycle):
         return True
 
 
+@functools.lru_cache(maxsize=1)  # one line goes to many watchers, one after the other
 def _chunk(body: bytes) -> bytes:
     return b"%x\r\n%b\r\n" % (len(body), body)

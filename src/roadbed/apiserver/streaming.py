@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Container, Iterable, Iterator, Sequence
 from contextlib import aclosing
-from functools import partial
 from typing import Any
 
 import orjson
@@ -15,7 +14,7 @@ from roadbed.apimachinery.errors import ApiError
 from . import answering, protobufwrite, table
 from .bodies import Receive
 from .context import Core
-from .exchange import WRITER, Write
+from .exchange import WRITER
 from .handlers.watch import Watch
 from .negotiation import PLAIN, Form
 from .watchcache import Signal
@@ -44,7 +43,7 @@ async def stream(
         start = _START_PROTOBUF if form.encoding == "protobuf" else _START
         await send(_warned(start, watch.warnings) if watch.warnings else start)
         if WRITER in extensions and shape.is_shared:
-            await send({"type": WRITER, "take": lambda write: watch.push_to(partial(shape.push, write))})
+            await send({"type": WRITER, "take": lambda write: watch.push_to(write, shape.count)})
         gone = asyncio.create_task(_until_gone(receive, watch), name="watch-disconnect")
         try:
             await _send_all(watch, shape, send)
@@ -133,19 +132,13 @@ class _Shape:
         self._is_headed = True
         self.is_shared = form is PLAIN or (not form.shape and form.encoding == "json")
 
-    def push(self, write: Write, batch: Sequence[Signal]) -> bool:
-        """Write the lines of a small batch, if they can leave now."""
-        lines = [signal.line for signal in batch]
-        if len(lines) > 1 and sum(map(len, lines)) > PIECE_BYTES:
-            return False
-        if not write(lines[0] if len(lines) == 1 else b"".join(lines)):
-            return False
-        self._metrics.watch_events(self._labels, len(lines))
-        return True
+    def count(self, events: int) -> None:
+        """Count events that were sent to watchers of what this one watches."""
+        self._metrics.watch_events(self._labels, events)
 
     def signals(self, batch: Sequence[Signal]) -> Iterable[bytes]:
         """Give a batch in pieces: what a slow client has not taken yet stays in lines that all watchers share."""
-        self._metrics.watch_events(self._labels, len(batch))
+        self.count(len(batch))
         if self.is_shared:
             lines: Iterable[bytes] = (signal.line for signal in batch)
         else:

@@ -25,6 +25,10 @@ from roadbed.apimachinery.errors import ApiError, ExpiredError, ServiceUnavailab
 from roadbed.storage import Event, Storage
 
 RING = 2048  # changes kept for resuming watches without the log; a reconnect takes seconds, not minutes
+PUSHED = (
+    64  # changes that leave together without their reader; more, or larger ones, wait until it takes them
+)
+PUSHED_BYTES = 32 * 1024
 QUEUE = 8192  # changes a watcher may lag; more than one group commit can publish at once
 MAX_WATCHERS = 4096  # per resource; each costs about 2 KB
 
@@ -49,8 +53,8 @@ class Entry:
 
 Index = Callable[[str, bytes, int], Entry]
 Selection = Callable[[Entry], bool]
-Push = Callable[[Sequence["Signal"]], bool]
-"""Sends signals at once, without awaiting anything; False, and nothing sent, where it can't."""
+Push = Callable[[bytes], bool]
+"""Sends lines at once, without awaiting anything; False, and nothing sent, where it can't."""
 
 
 class Signal:
@@ -153,13 +157,21 @@ class Watcher:
         if len(self.queue) == 1:
             self._cache.offered.append(self)
 
-    def settle(self) -> None:
-        """Push what is queued, or let ``drain`` give it."""
-        waits = self._waiting is not None and not self._is_roused
-        if self.push is not None and waits and self.queue and self.push(self.queue):
-            self.queue.clear()
-        else:
-            self.rouse()
+    def settle(self) -> int:
+        """Push what is queued, or let ``drain`` give it; gives how many signals were pushed."""
+        queue, push = self.queue, self.push
+        if push is not None and self._waiting is not None and not self._is_roused:
+            if len(queue) == 1:
+                if push(queue[0].line):
+                    queue.clear()
+                    return 1
+            elif 0 < len(queue) <= PUSHED:
+                lines = [signal.line for signal in queue]
+                if sum(map(len, lines)) <= PUSHED_BYTES and push(b"".join(lines)):
+                    queue.clear()
+                    return len(lines)
+        self.rouse()
+        return 0
 
     def fail(self, error: ApiError) -> None:
         """End the watch with ``error``; what is queued is dropped."""
@@ -222,9 +234,8 @@ class WatchCache:
         self._entries: SortedDict[str, Entry] = SortedDict()
         self._ring: deque[Change] = deque(maxlen=RING)
         self._watchers: set[Watcher] = set()
-        self.offered: list[
-            Watcher
-        ] = []  # those to whom the batch that is being applied brought something first
+        self.offered: list[Watcher] = []  # whom the batch that is being applied brought something
+        self.count_pushed: Callable[[int], None] | None = None
         for record in hub.storage.scan(home):
             path = record.key[len(home) :]
             self._entries[path] = index(path, decode(record.key, record.value, False), record.revision)
@@ -279,8 +290,11 @@ class WatchCache:
     def settle(self) -> None:
         """Let the watchers have what a batch brought; called by the hub only, after its last event."""
         offered, self.offered = self.offered, []
+        pushed = 0
         for watcher in offered:
-            watcher.settle()
+            pushed += watcher.settle()
+        if pushed and self.count_pushed is not None:
+            self.count_pushed(pushed)
 
     def translate(self, event: Event) -> Change:
         """Give the change that an event read back from the log was."""

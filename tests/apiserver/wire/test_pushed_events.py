@@ -41,6 +41,7 @@ async def test_a_client_that_pauses_misses_nothing_and_hears_all_in_order(
         piece = await wire.reader.readexactly(size_bytes + 2)
         names += [orjson.loads(line)["object"]["metadata"]["name"] for line in piece.splitlines() if line]
     assert names == [f"c{index:03}" for index in range(COUNT)]
+    assert server._core.metrics._watch_events.value(("", "v1", "configmaps")) == COUNT
     before = len(outcomes)
     await api.delete(CONFIGMAPS, "c000", "default")
     assert outcomes[before:] == [True]  # it is direct again, once the client has read all

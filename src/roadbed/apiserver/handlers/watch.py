@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import aclosing
 
 import orjson
@@ -79,13 +79,14 @@ class Watch:
         """What the client should tell its user before all else."""
         return tuple(self._call.warnings)
 
-    def push_to(self, push: Push) -> None:
-        """Hand signals to ``push``, as they come, while who asked for a batch waits for it.
+    def push_to(self, push: Push, count: Callable[[int], None]) -> None:
+        """Hand lines to ``push``, as they come, while who asked for a batch waits for it; ``count`` hears how many.
 
         Not where a webhook converts: what it makes of a signal has to be awaited.
         """
         if self.served.converter is None:
             self._watcher.push = push
+            self.served.cache.count_pushed = count
 
     def stop(self) -> None:
         """End the watch in good order; nobody listens any more."""
