@@ -162,7 +162,7 @@ class _Estimate:
         most = 0
         size: Size | None = None
         if any(self._is_number(each) for each in expr.parts):
-            overloads = [each for each in overloads if not each.endswith(_OF_SIZE)] or overloads
+            overloads = tuple(each for each in overloads if not each.endswith(_OF_SIZE)) or overloads
         for overload in overloads:
             found, result = self._overload(expr, overload, sizes, costs)
             most = max(most, found)
