@@ -150,12 +150,16 @@ def tidy(call: Call, obj: Object) -> None:
     if strictness not in _STRICTNESS:
         supported = '"Ignore", "Strict", "Warn"'
         raise BadRequestError(f'invalid fieldValidation "{strictness}": supported values: {supported}')
+    # In a typed object an empty list is told from none, and asks for all owners to be forgotten.
+    disowns = not served.is_custom and obj["metadata"].get("managedFields") == []
     try:
         dropped = served.schema.prune(obj, is_sorted=served.is_custom)
     except BadRequestError as error:
         kind, version = served.resource.kind, served.resource.version
         text = f'{kind} in version "{version}" cannot be handled as a {kind}: {error.message}'
         raise BadRequestError(text, causes=error.causes) from error
+    if disowns:
+        obj["metadata"]["managedFields"] = []
     if dropped and strictness != "Ignore":
         texts = [f'unknown field "{path}"' for path in dropped]
         if strictness == "Strict":

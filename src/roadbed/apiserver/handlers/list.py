@@ -36,7 +36,8 @@ async def list_page(core: Core, call: Call) -> Page:
     """
     options = call.request.options
     token = options.get("continue", "")
-    limit = max(0, whole(options, "limit"))
+    # As Kubernetes, which gives all that its cache holds to those who take anything.
+    limit = 0 if options.get("resourceVersion") == "0" else max(0, whole(options, "limit"))
     wanted = selection(call)
     revision, after = core.hub.revision, ""
     is_exact = False
@@ -130,6 +131,8 @@ def _asked(core: Core, call: Call) -> tuple[int, bool]:
         revision = parse_revision(text)
     except BadRequestError as error:
         raise BadRequestError(f"invalid resource version: {error.message}") from error
+    if revision == 0:  # in more digits: what is newest, page by page
+        return 0, False
     refuse_future(core, revision)
     # Legacy: a limit with a revision but no match means exactly that revision.
     is_exact = match == "Exact" or (not match and whole(call.request.options, "limit") > 0)
