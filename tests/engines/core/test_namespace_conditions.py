@@ -22,7 +22,7 @@ DISCOVERED = ("False", "ResourcesDiscovered", "All resources successfully discov
 PARSED = ("False", "ParsedGroupVersions", "All legacy kube types successfully parsed")
 DELETED = ("False", "ContentDeleted", "All content successfully deleted, may be waiting on finalization")
 REMOVED = ("False", "ContentRemoved", "All content successfully removed")
-REFUSED = "configmaps \"kept\" is forbidden: ValidatingAdmissionPolicy 'keep' with binding 'keep' denied request: it is kept"
+REFUSED = "configmaps \"Unknown\" is forbidden: ValidatingAdmissionPolicy 'keep' with binding 'keep' denied request: it is kept"
 FREE = ("False", "ContentHasNoFinalizers", "All content-preserving finalizers finished")
 
 

@@ -50,7 +50,7 @@ async def test_a_bound_volume_and_a_named_class_stay(plane: ControlPlane) -> Non
         "csi": {"driver": "d", "volumeHandle": "h"},
         "volumeAttributesClassName": "gold",
     }
-    await client.create(CLASSES, made(CLASSES, "gold", driverName="d"))
+    await client.create(CLASSES, made(CLASSES, "gold", driverName="d", parameters={"tier": "gold"}))
     await client.create(VOLUMES, made(VOLUMES, "v", spec=spec))
     bound = {"status": {"phase": "Bound"}}
     await client.patch(VOLUMES, "v", bound, subresource="status")
