@@ -197,9 +197,14 @@ async def validate(core: Core, call: Call, obj: Object, old: Object | None) -> N
     if causes:
         name = obj["metadata"].get("name") or obj["metadata"].get("generateName") or ""
         raise invalid(served.resource.gvk, name, causes)
+    warn(call, obj, old)
+
+
+def warn(call: Call, obj: Object, old: Object | None) -> None:
+    """Tell the writer of a valid object what its kind warns of; a write of a part of it is not looked at."""
     if not call.request.subresource:
         told = call.warnings  # each once, also where a taken generated name was tried again
-        told.extend(each for each in served.strategy.warnings(obj, old) if each not in told)
+        told.extend(each for each in call.served.strategy.warnings(obj, old) if each not in told)
 
 
 # What keeps rules from being asked: they are compiled for objects that have the right fields, of the right types.

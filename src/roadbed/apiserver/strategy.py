@@ -157,6 +157,14 @@ class SecretStrategy(Strategy):
         return causes
 
 
+    def warnings(self, obj: Object, old: Object | None) -> Sequence[str]:
+        del old
+        if obj.get("type") != "kubernetes.io/tls":
+            return ()
+        from .kinds.cautions.keypairs import keypair
+
+        return list(keypair(obj))
+
 # What a secret of a type must hold, whatever else it holds.
 _TYPED_KEYS = {
     "kubernetes.io/tls": ("tls.crt", "tls.key"),

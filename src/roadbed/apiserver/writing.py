@@ -23,7 +23,7 @@ from roadbed.apimachinery.request import Answer, Object
 
 from . import audit, scale
 from .context import Call, Core
-from .decoding import copied, tidy, validate
+from .decoding import copied, tidy, validate, warn
 
 _GIVEN_BY_SERVER = (
     "uid",
@@ -237,10 +237,13 @@ async def store_changed(core: Core, call: Call, old: Object, new: Object, owners
         new = _prepare_change(call, old, admitted)
         new["metadata"]["resourceVersion"] = old["metadata"]["resourceVersion"]
     is_judged = core.admission.validates(served.resource)
-    if new == old and not is_judged and not core.store.is_outdated(served, call.path):
+    is_same = new == old
+    if is_same:
+        warn(call, new, old)
+    if is_same and not is_judged and not core.store.is_outdated(served, call.path):
         # nothing to judge and nothing to write
         return Answer(200, orjson.dumps(served.ordered(old)), tuple(call.warnings))
-    if new != old:
+    if not is_same:
         await validate(core, call, new, old)
         strategy = served.strategy
         if (

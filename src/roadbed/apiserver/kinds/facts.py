@@ -8,7 +8,7 @@ Source: k8s.io/kubernetes/pkg/registry/*/*/strategy.go and the field label conve
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -104,6 +104,12 @@ class KindStrategy(Strategy):
         return [*told, *enumerated.judge(self._resource, obj, told)]
 
     def spec_changed(self, new: Object, old: Object) -> bool:
+    def warnings(self, obj: Object, old: Object | None) -> Sequence[str]:
+        from . import cautions
+
+        caution = cautions.CAUTIONS.get((self._resource.group, self._resource.plural))
+        return () if caution is None else list(caution(obj, old))
+
         if _desired(new, self._facts.unversioned) != _desired(old, self._facts.unversioned):
             return True
         before, after = (each["metadata"].get("annotations") or {} for each in (old, new))
