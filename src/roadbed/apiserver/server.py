@@ -42,6 +42,7 @@ from .local import LocalTransport
 from .metrics import Metrics
 from .metrics.access import CountedAuthenticator, CountedAuthorizer
 from .openapi import OpenApi, WithReviews
+from .pods import Bindings, bind, evict
 from .ports import Authenticator, Authorizer, Clock, Sealer
 from .registry import Registry, Served
 from .store import Store
@@ -114,6 +115,9 @@ class ApiServer:
         for definition in builtin.definitions(self._definitions, self._services):
             self._registry.install(definition)
         schemas = flow.SchemaStatus(storage, self._core.now)
+        self.add_poster("", "pods", "binding", bind)
+        self.add_poster("", "pods", "eviction", evict)
+        self.add_reviewer(Bindings(self._core))
         self._published: list[Object] = []  # our own objects beside roles and flows
         self._keepers = (*intercept(self._core, self._webhooks, authorizer), schemas.run)
 

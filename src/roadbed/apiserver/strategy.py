@@ -56,6 +56,7 @@ class Strategy:
 
     has_generation = False
     has_grace_period = True  # deletion says how long it takes: not at all
+    ends_slowly = False  # what runs it is given time, where it runs
     creates_on_update = False  # PUT of an absent name creates it
     allows_unconditional_update = True  # PUT without resourceVersion overwrites
     judges_all = False  # ``validate`` says all that the schema would, and in better words
@@ -156,7 +157,6 @@ class SecretStrategy(Strategy):
         causes.extend(_immutable(obj, old, ("data",)))
         return causes
 
-
     def warnings(self, obj: Object, old: Object | None) -> Sequence[str]:
         del old
         if obj.get("type") != "kubernetes.io/tls":
@@ -164,6 +164,7 @@ class SecretStrategy(Strategy):
         from .kinds.cautions.keypairs import keypair
 
         return list(keypair(obj))
+
 
 # What a secret of a type must hold, whatever else it holds.
 _TYPED_KEYS = {

@@ -295,7 +295,9 @@ async def commit(core: Core, call: Call, old: Object, new: Object) -> Answer:
 
 def is_free(strategy: Any, obj: Object) -> bool:
     """Say whether nothing holds a deleted object back."""
-    return not obj["metadata"].get("finalizers") and not strategy.is_held(obj)
+    meta = obj["metadata"]
+    has_time_left = bool(meta.get("deletionGracePeriodSeconds"))
+    return not meta.get("finalizers") and not has_time_left and not strategy.is_held(obj)
 
 
 def own(core: Core, call: Call, old: Object | None, new: Object, ownership: Ownership) -> Object:

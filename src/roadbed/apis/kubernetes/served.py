@@ -1,7 +1,7 @@
 """The table of built-in kinds that Roadbed's API server serves: what Kubernetes serves, and our own reviews.
 
 Read once at start from ``resources.json``, which ``tools/record_kinds.py`` recorded from the real server's
-discovery. Left out is what would need what no control plane without machines has: ``bindings`` (a scheduler).
+discovery.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from roadbed.apimachinery.gvk import GVK, Resource
 from roadbed.apis import review
 
 _FILE = Path(__file__).parent / "resources.json"
-_OMITTED = frozenset((("", "bindings"),))
 _READ_AND_WRITTEN = ("get", "patch", "update")
 
 
@@ -31,7 +30,7 @@ class Subresource:
 
 def _read() -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = orjson.loads(_FILE.read_bytes())
-    return [each for each in found if (each.get("group", ""), each["plural"]) not in _OMITTED]
+    return found
 
 
 def _resource(facts: dict[str, Any]) -> Resource:

@@ -19,6 +19,7 @@ from roadbed.apimachinery.gvk import GVK
 from roadbed.apimachinery.request import Answer, Object
 from roadbed.apiserver import decoding, table, writing
 from roadbed.apiserver.context import Call, Core
+from roadbed.apiserver.kinds import grace
 from roadbed.apiserver.options import whole
 from roadbed.apiserver.store import OvertakenError
 
@@ -69,6 +70,11 @@ async def delete_collection(core: Core, call: Call, *, asks_admission: bool = Tr
     return Answer(200, table.plain_list(call.served, page), tuple(call.warnings))
 
 
+async def remove(core: Core, call: Call, options: dict[str, Any]) -> Answer:
+    """Delete one object as ``delete`` does, with options already read, and without asking admission again."""
+    return await _delete(core, call, options, asks_admission=False)
+
+
 async def _delete(core: Core, call: Call, options: dict[str, Any], *, asks_admission: bool = True) -> Answer:
     for _ in range(_ATTEMPTS - 1):
         try:
@@ -83,7 +89,7 @@ async def _delete_once(core: Core, call: Call, options: dict[str, Any], *, asks_
         live = await core.store.live(call.served, call.path)
         if live is None:
             raise call.not_found()
-        _check(call, live, options.get("preconditions") or {})
+        check_preconditions(call, live, options.get("preconditions") or {})
         if not asks_admission:
             return await _remove(core, call, live, options)
         await writing.mutate(core, call, "DELETE", None, live)
@@ -104,6 +110,8 @@ async def _remove(core: Core, call: Call, live: Object, options: dict[str, Any])
     held = {**live, "metadata": {**live["metadata"], "finalizers": finalizers}}
     if not finalizers:
         del held["metadata"]["finalizers"]
+    if served.strategy.ends_slowly:
+        return await _end(core, call, live, held, options)
     if writing.is_free(served.strategy, held):
         gone = orjson.dumps(served.ordered(live))
         if not call.is_dry_run:
@@ -124,6 +132,37 @@ async def _remove(core: Core, call: Call, live: Object, options: dict[str, Any])
         return Answer(status, orjson.dumps(served.ordered(held)), tuple(call.warnings))
     stored = await core.store.update(served, call.path, held, expected=revision)
     return Answer(status, stored, tuple(call.warnings))
+
+
+async def _end(core: Core, call: Call, live: Object, held: Object, options: dict[str, Any]) -> Answer:
+    """Mark what takes time to end with the time that it has, and remove it once none is left."""
+    served, place = call.served, core.registry.get("", "v1", "nodes").cache
+    name = str((live.get("spec") or {}).get("nodeName") or "")
+    has_node = bool(name) and place.get(name) is not None
+    meta = held["metadata"] = dict(held["metadata"])
+    left = meta.get("deletionGracePeriodSeconds") or 0
+    is_marked = True
+    if not meta.get("deletionTimestamp"):
+        grace.mark(held, grace.allowed(live, options, has_node=has_node), core.clock())
+    elif left:
+        period_s = grace.shortened(live, options, has_node=has_node)
+        if period_s is None:
+            held = live  # it has as much time as it was given, and the collector what it was told
+        else:
+            grace.mark(held, period_s, core.clock())
+    else:
+        is_marked = False
+    is_free = writing.is_free(served.strategy, held)
+    path, stored, last = call.path, orjson.dumps(served.ordered(held)), live
+    if call.is_dry_run:
+        return Answer(200, stored, tuple(call.warnings))
+    if held != live and (is_marked or not is_free):
+        stored = await core.store.update(served, path, held, expected=live["metadata"]["resourceVersion"])
+        last = orjson.loads(stored)
+    if is_free:
+        stored = await core.store.delete(served, path, last, expected=last["metadata"]["resourceVersion"])
+    is_held = not is_free and options.get("orphanDependents") is False
+    return Answer(202 if is_held else 200, stored, tuple(call.warnings))
 
 
 def _finalizers(live: Object, options: dict[str, Any]) -> list[str]:
@@ -152,12 +191,12 @@ def _says_nothing(live: Object, options: dict[str, Any]) -> bool:
 def _options(call: Call) -> dict[str, Any]:
     """Give the DeleteOptions: the body, or, where there is none, what the query says."""
     if call.request.body is None:
-        return _judged(_asked(call))
+        return judged(_asked(call))
     body = decoding.copied(call.request.body)
     if not isinstance(body, dict) or body.get("kind") not in (None, "", "DeleteOptions"):
         raise BadRequestError("the body of a delete must be DeleteOptions or nothing")
     _check_types(body)
-    _judged(body)
+    judged(body)
     query = {name: value for name, value in call.request.options.items() if name != "dryRun"}
     if body.get("dryRun"):
         query["dryRun"] = body["dryRun"][0]
@@ -196,7 +235,12 @@ def _check_types(body: dict[str, Any]) -> None:
             raise BadRequestError(text)
 
 
-def _judged(options: dict[str, Any]) -> dict[str, Any]:
+def judged(options: dict[str, Any]) -> dict[str, Any]:
+    """Give options of a deletion that make sense.
+
+    Raises:
+        InvalidError, BadRequestError: they do not.
+    """
     policy, dry = options.get("propagationPolicy"), options.get("dryRun") or []
     if not isinstance(dry, list) or not all(isinstance(each, str) for each in dry):
         raise BadRequestError("dryRun of DeleteOptions must be a list of strings")
@@ -213,7 +257,12 @@ def _judged(options: dict[str, Any]) -> dict[str, Any]:
     return options
 
 
-def _check(call: Call, live: Object, preconditions: Any) -> None:
+def check_preconditions(call: Call, live: Object, preconditions: Any) -> None:
+    """Hold the live object to be the one that is meant.
+
+    Raises:
+        ConflictError: it has another uid or resourceVersion.
+    """
     resource = call.served.resource
     if not isinstance(preconditions, dict):
         raise BadRequestError("preconditions must be an object with uid and resourceVersion")

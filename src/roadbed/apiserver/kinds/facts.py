@@ -17,6 +17,7 @@ from roadbed.apimachinery.gvk import Resource
 from roadbed.apimachinery.names import (
     NameRule,
     dns1035_label_errors,
+    dns_label_errors,
     dns_subdomain_errors,
     path_segment_errors,
 )
@@ -69,6 +70,7 @@ class KindStrategy(Strategy):
         self.field_zeros = facts.zeros
         self.resets = (("spec",),) if facts.ask is not None else ()
         self.orphans = _ORPHANS.get(resource.qualified)
+        self.ends_slowly = resource.qualified == "pods"
         self.returns_deleted = resource.qualified in _RETURNED
         self.status_keeps = (
             None if resource.qualified in _STATUS_ALONE else _STATUS_KEEPS.get(resource.qualified, ())
@@ -103,13 +105,13 @@ class KindStrategy(Strategy):
         told = [] if self._judge is None else self._judge(obj, old)
         return [*told, *enumerated.judge(self._resource, obj, told)]
 
-    def spec_changed(self, new: Object, old: Object) -> bool:
     def warnings(self, obj: Object, old: Object | None) -> Sequence[str]:
         from . import cautions
 
         caution = cautions.CAUTIONS.get((self._resource.group, self._resource.plural))
         return () if caution is None else list(caution(obj, old))
 
+    def spec_changed(self, new: Object, old: Object) -> bool:
         if _desired(new, self._facts.unversioned) != _desired(old, self._facts.unversioned):
             return True
         before, after = (each["metadata"].get("annotations") or {} for each in (old, new))
@@ -174,7 +176,7 @@ FACTS: dict[tuple[str, str], Facts] = {
     ("", "persistentvolumeclaims"): Facts(prepare=lives.pending),
     ("apps", "deployments"): Facts(generation=True, versions_annotations=True),
     ("apps", "daemonsets"): Facts(generation=True, shape=lives.daemon_set),
-    ("apps", "statefulsets"): _WITH_GENERATION,
+    ("apps", "statefulsets"): Facts(generation=True, name_rule=dns_label_errors),
     ("apps", "replicasets"): _REPLICAS,
     ("batch", "jobs"): Facts(
         generation=True,

@@ -77,6 +77,8 @@ def account(obj: Object, old: Object | None) -> None:
 def node(obj: Object, old: Object | None) -> None:
     """Hold pods off a new node until it is said to be ready."""
     spec = obj.setdefault("spec", {})
+    if old is None or (old.get("spec") or {}).get("configSource") is None:
+        spec.pop("configSource", None)  # of a feature that was removed
     if old is None:
         taint = {"key": "node.kubernetes.io/not-ready", "effect": "NoSchedule"}
         if taint not in (spec.get("taints") or []):
@@ -101,6 +103,15 @@ def job(obj: Object, old: Object | None) -> None:
         obj["metadata"]["labels"] = dict(labels)
 
 
+_GATED = {
+    "type": "PodScheduled",
+    "status": "False",
+    "lastProbeTime": None,
+    "reason": "SchedulingGated",
+    "message": "Scheduling is blocked due to non-empty scheduling gates",
+}
+
+
 def pod(obj: Object, old: Object | None) -> None:
     """Begin a pod as pending, with what admission gives every pod; no token volume, as nothing runs here."""
     if old is not None:
@@ -108,6 +119,8 @@ def pod(obj: Object, old: Object | None) -> None:
         return
     obj["status"] = {"phase": "Pending", "qosClass": quality(obj)}
     spec = obj["spec"]
+    if spec.get("schedulingGates"):
+        obj["status"]["conditions"] = [{**_GATED, "lastTransitionTime": obj["metadata"]["creationTimestamp"]}]
     spec.setdefault("priority", 0)
     spec.setdefault("preemptionPolicy", "PreemptLowerPriority")
     account = spec.get("serviceAccountName") or "default"
