@@ -11,7 +11,7 @@ Does not judge the schema: ``structural.check_structural`` does, before a CRD is
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -154,6 +154,12 @@ class _Compiler:
 
         allowed = schema.get("additionalProperties")
         additional = OPAQUE if isinstance(allowed, bool) else one("additionalProperties")
+        checks = _checks(schema)
+        if self._resolve is not None:  # of a built-in kind, whose bytes are decoded, with words of their own
+            if checks.format == "byte":
+                checks = replace(checks, format="")
+            if isinstance(allowed, Mapping) and allowed.get("format") == "byte":
+                additional = self.compile({**allowed, "default": ""}, depth + 1)  # null is no bytes
         properties = {
             name: self.compile(each, depth + 1) for name, each in (schema.get("properties") or {}).items()
         }
@@ -178,7 +184,7 @@ class _Compiler:
             "map_type": str(schema.get("x-kubernetes-map-type") or ""),
             "default": schema.get("default"),
             "closed": allowed is False,
-            "checks": _checks(schema),
+            "checks": checks,
             "all_of": several("allOf"),
             "any_of": several("anyOf"),
             "one_of": several("oneOf"),

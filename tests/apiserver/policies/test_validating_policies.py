@@ -217,5 +217,5 @@ async def test_a_variable_that_hides_optional_values_fails_with_a_reason(
 ) -> None:
     variables = [{"name": "hidden", "expression": made}]
     await bind(variables=variables, validations=[{"expression": "variables.hidden == 1"}])
-    with pytest.raises(InvalidError, match="hidden.* type conversion error from 'optional_type'"):
+    with pytest.raises(InvalidError, match=r"hidden.* type conversion error from 'optional_type'"):
         await make(api)

@@ -22,6 +22,7 @@ from roadbed.apimachinery.request import Object
 from roadbed.apimachinery.timestamps import is_timestamp
 from roadbed.apis import kubernetes
 
+from . import octets
 from .defaults import RULES, Rule
 
 Settle = Callable[[Object], None]
@@ -222,6 +223,8 @@ def _settling(schema: Mapping[str, Any]) -> Callable[[Any], Any] | None:
         return _time
     if schema.get("format") == "int32" or reference == _INT_OR_STRING:
         return _int32
+    if schema.get("format") == "byte":
+        return octets.canonical
     if reference:
         return None if _is_leaf(reference) else _shape(reference).settle
     if "items" in schema:
