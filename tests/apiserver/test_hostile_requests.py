@@ -98,3 +98,12 @@ async def test_a_field_manager_that_can_not_be_kept_is_refused(http: httpx.Async
 @pytest.mark.parametrize("place", ["%ff%fe", "%00", "..%2f..%2fsecrets", "a" * 40_000])
 async def test_an_address_that_leads_nowhere_is_a_404(http: httpx.AsyncClient, place: str) -> None:
     assert (await http.get(f"{MAPS}/{place}")).status_code == 404
+
+
+@pytest.mark.parametrize("strictness", ["Strict", "Ignore"])
+async def test_an_applied_list_is_refused_however_strictly_it_is_read(
+    http: httpx.AsyncClient, strictness: str
+) -> None:
+    address = f"{MAPS}/a?fieldManager=m&fieldValidation={strictness}"
+    body, headers = b'[{"op":"x","op":"y"}]', {"content-type": "application/apply-patch+yaml"}
+    assert (await http.patch(address, content=body, headers=headers)).status_code == 400

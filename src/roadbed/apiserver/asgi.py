@@ -273,7 +273,7 @@ class HttpFace:
     def _unknown(self, found: routes.Route, body: Any) -> list[str]:
         """Give the fields of a body that its kind does not have."""
         served = self._core.registry.find(found.group, found.version, found.plural)
-        if served is None or served.schema is None or found.subresource:
+        if served is None or served.schema is None or found.subresource or not isinstance(body, dict):
             return []
         try:
             return served.schema.prune(orjson.loads(orjson.dumps(body)), is_sorted=served.is_custom)
