@@ -6,20 +6,18 @@ Source: GetWarningsForIP and GetWarningsForCIDR in k8s.io/apimachinery/pkg/util/
 from __future__ import annotations
 
 import ipaddress
-import re
 from collections.abc import Iterator
 from typing import Final
 
 from roadbed.apimachinery.causes import go_quote
+from roadbed.apiserver.kinds.judging.endpoints import lenient
 
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-_ZEROS: Final = re.compile(r"(?<![0-9a-fA-F:])0+(?=\d)")
 _LATER: Final = "will be considered invalid in a future Kubernetes release: use"
 
 
 def address(path: str, text: str) -> Iterator[str]:
     """Warn of an address with leading zeros, of IPv4 in IPv6, and of IPv6 that is not canonical."""
-    found, is_standard = _read(text)
+    found, is_standard = lenient(text)
     if found is None:
         return
     if not is_standard:
@@ -32,7 +30,7 @@ def address(path: str, text: str) -> Iterator[str]:
 def cidr(path: str, text: str) -> Iterator[str]:
     """Warn of a range with bits beyond its prefix, and of one that is not written as it should be."""
     base, _, bits = text.partition("/")
-    found, is_standard = _read(base)
+    found, is_standard = lenient(base)
     if found is None or not bits.isdecimal() or int(bits) > (128 if ":" in base else found.max_prefixlen):
         return
     length = int(bits) - (96 if ":" in base and found.version == 4 else 0)
@@ -50,14 +48,3 @@ def cidr(path: str, text: str) -> Iterator[str]:
     if not told and found.version == 6 and f"{found}/{length}" != text:
         canonical = go_quote(f"{found}/{length}")
         yield f"{path}: IPv6 CIDR value {go_quote(text)} should be in RFC 5952 canonical format ({canonical})"
-
-
-def _read(text: str) -> tuple[Address | None, bool]:
-    """Give an address as lenient readers take it, IPv4 in IPv6 as IPv4, and whether strict ones take it, too."""
-    plain = _ZEROS.sub("", text) if "." in text else text
-    try:
-        found: Address = ipaddress.ip_address(plain)
-    except ValueError:
-        return None, False
-    inner = found.ipv4_mapped if isinstance(found, ipaddress.IPv6Address) else None
-    return inner or found, inner is None and plain == text

@@ -1,6 +1,6 @@
-"""What makes ingresses, network policies and endpoint slices invalid. Pure.
+"""What makes ingresses and network policies invalid. Pure.
 
-Source: k8s.io/kubernetes/pkg/apis/{networking,discovery}/validation/validation.go.
+Source: k8s.io/kubernetes/pkg/apis/networking/validation/validation.go.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from roadbed.apimachinery.errors import Cause
 from roadbed.apimachinery.names import dns_subdomain_errors
 from roadbed.apimachinery.request import Object
 
+from .endpoints import lenient
 from .findings import (
     PROTOCOLS,
     items,
@@ -158,18 +159,9 @@ def _peer(peer: dict[str, Any], path: str) -> list[Cause]:
         return causes
     if len(peer) > 1:
         return [forbidden(path, "may not specify both ipBlock and another peer")]
-    try:
-        ipaddress.ip_network(str(block.get("cidr", "")), strict=False)
-    except ValueError:
+    base, _, bits = str(block.get("cidr", "")).partition("/")
+    address, _ = lenient(base)
+    if address is None or not bits.isdecimal() or int(bits) > (128 if ":" in base else 32):
         text = "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)"
         return [invalid_value(f"{path}.ipBlock.cidr", block.get("cidr", ""), text)]
     return []
-
-
-def endpoint_slice(obj: Object, old: Object | None) -> list[Cause]:
-    """Judge an EndpointSlice."""
-    known = ("FQDN", "IPv4", "IPv6")
-    causes = unchanged(obj, old, "addressType")
-    if not obj.get("addressType"):
-        causes.append(required("addressType"))
-    return [*causes, *(one_of(obj, "", "addressType", known) if obj.get("addressType") else [])]

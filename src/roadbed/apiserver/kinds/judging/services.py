@@ -22,6 +22,7 @@ from roadbed.apimachinery.names import (
 )
 from roadbed.apimachinery.request import Object
 
+from .endpoints import NO_ADDRESS, lenient, reachable
 from .findings import PROTOCOLS, duplicate_struct, items, named, one_of, part, port, port_or_name
 
 _TYPES: Final = ("ClusterIP", "ExternalName", "LoadBalancer", "NodePort")
@@ -31,7 +32,6 @@ _TRAFFIC: Final = ("Cluster", "Local")
 _DISTRIBUTIONS: Final = ("PreferClose", "PreferSameZone", "PreferSameNode")
 _ALONE: Final = "may not be set for ExternalName services"
 _BALANCED: Final = "may only be used when `type` is 'LoadBalancer'"
-_NO_ADDRESS: Final = "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"
 _NO_RANGE: Final = "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)"
 _FIXED: Final = "may not change once set"
 _MOST_AFFINITY_S: Final = 86_400
@@ -57,7 +57,7 @@ def _judge(spec: dict[str, Any], before: dict[str, Any] | None) -> Iterator[Caus
     yield from _affinity(spec)
     yield from _addresses(spec, before or {})
     for index, each in enumerate(spec.get("externalIPs") or ()):
-        yield from _external_address(str(each), f"spec.externalIPs[{index}]")
+        yield from reachable(str(each), f"spec.externalIPs[{index}]")
     yield from one_of(spec, "spec", "type", _TYPES)
     yield from _node_ports(spec)
     yield from _doubled(spec)
@@ -163,7 +163,7 @@ def _malformed(found: list[Any], before: Any) -> Iterator[Cause]:
             if len(found) > 1:
                 yield invalid_value("spec.clusterIPs", found, "'None' must be the first and only value")
         elif each not in before and _version(str(each)) == 0:
-            yield invalid_value(f"spec.clusterIPs[{index}]", each, _NO_ADDRESS)
+            yield invalid_value(f"spec.clusterIPs[{index}]", each, NO_ADDRESS)
 
 
 def _stacked(found: list[Any], families: list[Any]) -> Iterator[Cause]:
@@ -181,29 +181,6 @@ def _version(text: str) -> int:
         return ipaddress.ip_address(text).version
     except ValueError:
         return 0
-
-
-def _external_address(text: str, path: str) -> Iterator[Cause]:
-    if _version(text) == 0:
-        yield invalid_value(path, text, _NO_ADDRESS)
-        return
-    address = ipaddress.ip_address(text)
-    if address.is_unspecified:
-        yield invalid_value(path, text, f"may not be unspecified ({text})")
-    if address.is_loopback:
-        yield invalid_value(path, text, "may not be in the loopback range (127.0.0.0/8, ::1/128)")
-    if address.is_link_local:
-        yield invalid_value(path, text, "may not be in the link-local range (169.254.0.0/16, fe80::/10)")
-    if address in _LOCAL_MULTICAST[address.version]:
-        yield invalid_value(
-            path, text, "may not be in the link-local multicast range (224.0.0.0/24, ff02::/10)"
-        )
-
-
-_LOCAL_MULTICAST: Final[dict[int, Any]] = {
-    4: ipaddress.ip_network("224.0.0.0/24"),
-    6: ipaddress.ip_network("ff02::/16"),
-}
 
 
 def _node_ports(spec: dict[str, Any]) -> Iterator[Cause]:
@@ -225,12 +202,9 @@ def _balancer(spec: dict[str, Any], before: dict[str, Any] | None) -> Iterator[C
         yield forbidden("spec.LoadBalancerSourceRanges", _BALANCED)
     for index, each in enumerate(ranges):
         text = str(each).strip()
-        try:
-            ipaddress.ip_network(text, strict=False)
-            is_range = "/" in text
-        except ValueError:
-            is_range = False
-        if not is_range:
+        base, _, bits = text.partition("/")
+        is_range = lenient(base)[0] is not None and bits.isdecimal()
+        if not is_range or int(bits) > (128 if ":" in base else 32):
             yield invalid_value(f"spec.LoadBalancerSourceRanges[{index}]", text, _NO_RANGE)
     if spec.get("allocateLoadBalancerNodePorts") is not None and not is_balancer:
         yield forbidden("spec.allocateLoadBalancerNodePorts", _BALANCED)

@@ -12,6 +12,7 @@ from typing import Any
 from roadbed.apimachinery.causes import forbidden, invalid_value, not_supported, required
 from roadbed.apimachinery.errors import Cause
 from roadbed.apimachinery.labels import Selector
+from roadbed.apimachinery.names import dns_label_errors
 from roadbed.apimachinery.request import Object
 
 from . import pods
@@ -229,7 +230,7 @@ def job(obj: Object, old: Object | None) -> list[Cause]:
     spec = part(obj, "spec")
     causes = [*_job_spec(spec, "spec"), *_job_selector(spec)]
     if old is None:
-        return causes
+        return [*causes, *_indexed_names(obj)]
     if spec.get("completionMode") != "Indexed" or part(old, "spec").get("completions") is None:
         causes += unchanged(obj, old, "spec.completions")
     causes += unchanged(obj, old, "spec.selector")
@@ -243,6 +244,17 @@ def job(obj: Object, old: Object | None) -> list[Cause]:
     ):
         causes += unchanged(obj, old, f"spec.{member}")
     return causes
+
+
+def _indexed_names(obj: Object) -> list[Cause]:
+    """Refuse a name of which the last pod of an indexed job could have none."""
+    spec, name = part(obj, "spec"), str(obj["metadata"].get("name") or "")
+    completions = spec.get("completions") or 0
+    if spec.get("completionMode") != "Indexed" or completions <= 0:
+        return []
+    last = f"{name}-{completions - 1}"
+    text = f"will not able to create pod with invalid DNS label: {last}"
+    return [invalid_value("metadata.name", name, text)] if dns_label_errors(last) else []
 
 
 _MACROS = frozenset(("@yearly", "@annually", "@monthly", "@weekly", "@daily", "@midnight", "@hourly"))
