@@ -19,7 +19,7 @@ from roadbed.apimachinery.request import ApiRequest, User
 from roadbed.apis.apiextensions import CUSTOMRESOURCEDEFINITIONS
 from roadbed.apiserver import ApiServer
 from roadbed.apiserver.certificates import Certificates
-from roadbed.storage import open_storage
+from roadbed.testing import first_started
 
 
 class Anybody:
@@ -169,7 +169,7 @@ def clock() -> VirtualClock:
 
 @pytest.fixture
 async def storage() -> AsyncIterator[Any]:
-    storage = await open_storage("memory:")
+    storage = await first_started()
     yield storage
     await storage.close()
 

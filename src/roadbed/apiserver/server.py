@@ -19,6 +19,7 @@ import orjson
 
 from roadbed.apimachinery.admission import Admitter, Reviewer
 from roadbed.apimachinery.errors import ApiError, InvalidError, NotFoundError
+from roadbed.apimachinery.gvk import GVK
 from roadbed.apimachinery.instruments import Instrument, Labels
 from roadbed.apimachinery.objects import gvk_of, name_of, namespace_of
 from roadbed.apimachinery.request import ApiRequest, Object, User
@@ -118,6 +119,7 @@ class ApiServer:
         self.add_poster("", "pods", "binding", bind)
         self.add_poster("", "pods", "eviction", evict)
         self.add_reviewer(Bindings(self._core))
+        self._of_kind: dict[GVK, Served] = {}  # while the server starts
         self._published: list[Object] = []  # our own objects beside roles and flows
         self._keepers = (*intercept(self._core, self._webhooks, authorizer), schemas.run)
 
@@ -126,6 +128,7 @@ class ApiServer:
         self._installer.start()
         self._state = ""
         system = self.local(SYSTEM)
+        self._of_kind = {each.resource.gvk: each for each in self._registry.all()}
         # Together, so that the store commits them together.
         await asyncio.gather(*(self._ensure(system, _namespace(name)) for name in SYSTEM_NAMESPACES))
         ours = [*bootstrap.policy(), *flow.objects(), *self._published]
@@ -255,7 +258,7 @@ class ApiServer:
     async def _ensure(self, system: LocalTransport, obj: Object, *, updates: bool = False) -> None:
         """Create an object; where it exists, leave it or bring it up to date."""
         gvk, name, namespace = gvk_of(obj), name_of(obj), namespace_of(obj)
-        served = next(each for each in self._registry.all() if each.resource.gvk == gvk)
+        served = self._of_kind[gvk]
         resource, options = served.resource, {"fieldManager": "roadbed"}
         stored = served.cache.get(served.path(namespace, name))
         place = {"namespace": namespace, "options": options}

@@ -4,6 +4,6 @@ Nothing here is a double: it is the real API server over the real store. Doubles
 (a cloud, a git host) belong to the tests that need them.
 """
 
-from .controlplane import ControlPlane, control_plane, eventually, serving
+from .controlplane import ControlPlane, control_plane, eventually, first_started, serving
 
-__all__ = ["ControlPlane", "control_plane", "eventually", "serving"]
+__all__ = ["ControlPlane", "control_plane", "eventually", "first_started", "serving"]

@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -19,7 +20,7 @@ from roadbed.apiserver import Access, ApiServer, Listener
 from roadbed.client import Client, Login, write_kubeconfig
 from roadbed.controller import Clock, Manager, Recorder, SystemClock
 from roadbed.plugins import EngineContext, Plugins
-from roadbed.storage import Storage, open_storage
+from roadbed.storage import Revision, Storage, open_storage
 
 T = TypeVar("T")
 
@@ -63,7 +64,7 @@ async def control_plane(
     installed instead of all that Roadbed brings; without them a control plane starts in a tenth of the time.
     """
     clock = clock or SystemClock()
-    store = storage or await open_storage("memory:")
+    store = storage or await first_started()
     access = Access.open(None, store, clock=clock.now)
     server = ApiServer(
         store,
@@ -86,6 +87,39 @@ async def control_plane(
         access.close()
         if storage is None:
             await store.close()
+
+
+_made: list[tuple[str, bytes]] = []  # by the first start of a server in this process
+
+
+async def first_started() -> Storage:
+    """Open a store in memory with what every server makes at its first start: two thirds of the time of a start."""
+    store = await open_storage("memory:")
+    if not _made:
+        clock = SystemClock().now
+        access = Access.open(None, store, clock=clock)
+        server = ApiServer(
+            store,
+            authenticator=access.authenticator,
+            authorizer=access.authorizer,
+            sealer=access.sealer,
+            clock=clock,
+        )
+        await server.start()
+        await server.stop()
+        access.close()
+        records = sorted(store.scan("/"), key=lambda record: record.revision)
+        _made.extend((record.key, record.value) for record in records)
+        await store.close()
+        store = await open_storage("memory:")
+    # In their order they get the revisions that they say they have.
+    await asyncio.gather(*(store.create(key, partial(_as_made, value)) for key, value in _made))
+    return store
+
+
+def _as_made(value: bytes, revision: Revision) -> bytes:
+    del revision
+    return value
 
 
 def _start(plane: ControlPlane, plugins: Sequence[str]) -> None:
