@@ -150,3 +150,78 @@ async def test_services_and_claims_are_measured_by_what_they_say(api: Any) -> No
             "gold.storageclass.storage.k8s.io/requests.storage": "1Gi",
         },
     )
+
+
+async def test_claims_of_devices_are_measured_by_the_most_that_they_may_get(api: Any) -> None:
+    spec = {
+        "devices": {
+            "requests": [
+                {
+                    "name": "a",
+                    "exactly": {"deviceClassName": "gold", "allocationMode": "ExactCount", "count": 2},
+                },
+                {
+                    "name": "b",
+                    "firstAvailable": [
+                        {"name": "x", "deviceClassName": "gold", "allocationMode": "ExactCount", "count": 1},
+                        {"name": "y", "deviceClassName": "gold", "allocationMode": "ExactCount", "count": 3},
+                    ],
+                },
+            ]
+        }
+    }
+    names = ("gold.deviceclass.resource.k8s.io/devices", "count/resourceclaims.resource.k8s.io")
+    await limit(api, hard=dict.fromkeys(names, "9"))
+    claims = Resource("resource.k8s.io", "v1", "resourceclaims", "ResourceClaim")
+    body = {
+        "apiVersion": "resource.k8s.io/v1",
+        "kind": "ResourceClaim",
+        "metadata": {"name": "c"},
+        "spec": spec,
+    }
+    await api.ask("create", claims, namespace="default", body=body)
+    await used(api, dict(zip(names, ("5", "1"), strict=True)))
+    body["metadata"] = {"name": "d"}
+    with pytest.raises(ForbiddenError, match="exceeded quota"):
+        await api.ask("create", claims, namespace="default", body=body)
+
+
+async def test_scopes_with_values_count_what_is_in_them(api: Any) -> None:
+    for name, operator, values in (
+        ("in", "In", ["gold", "silver"]),
+        ("out", "NotIn", ["gold"]),
+        ("any", "Exists", None),
+    ):
+        term = {"scopeName": "VolumeAttributesClass", "operator": operator, "values": values}
+        selector = {"matchExpressions": [{key: value for key, value in term.items() if value is not None}]}
+        await limit(api, name, hard={"persistentvolumeclaims": "5"}, scopeSelector=selector)
+    for name in ("gold", "silver", "iron", ""):
+        spec = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
+        body = {
+            "apiVersion": "v1",
+            "kind": "PersistentVolumeClaim",
+            "metadata": {"name": name or "none"},
+            "spec": {**spec, **({"volumeAttributesClassName": name} if name else {})},
+        }
+        await api.ask("create", CLAIMS, namespace="default", body=body)
+    for name, count in (("in", "2"), ("out", "3"), ("any", "3")):
+        await used(api, {"persistentvolumeclaims": count}, name)
+
+
+async def test_a_pod_that_looks_at_other_namespaces_is_in_a_scope_of_its_own(api: Any) -> None:
+    pods = Resource("", "v1", "pods", "Pod")
+    await limit(api, hard={"pods": "0"}, scopeSelector={"matchExpressions": [
+        {"scopeName": "CrossNamespacePodAffinity", "operator": "Exists"}
+    ]})  # fmt: skip
+    term = {"topologyKey": "zone", "labelSelector": {"matchLabels": {"a": "b"}}}
+    for name, extra in (("own", {}), ("others", {"namespaces": ["x"]})):
+        affinity = {
+            "podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [{**term, **extra}]}
+        }
+        spec = {"containers": [{"name": "c", "image": "i"}], "affinity": affinity}
+        body = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": spec}
+        if extra:
+            with pytest.raises(ForbiddenError, match="exceeded quota: q, requested: pods=1"):
+                await api.ask("create", pods, namespace="default", body=body)
+        else:
+            await api.ask("create", pods, namespace="default", body=body)

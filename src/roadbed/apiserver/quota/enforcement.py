@@ -28,7 +28,7 @@ from roadbed.apiserver.watchcache import Hub
 
 from .ledger import Item, Ledger, Tally, item_of
 from .status import StatusWriter
-from .usage import ZERO, counted, is_measured
+from .usage import ZERO, Term, counted, is_measured, terms_of
 
 logger = logging.getLogger(__name__)
 
@@ -42,7 +42,7 @@ class Quota:
     namespace: str
     name: str
     hard: Mapping[str, Quantity]
-    scopes: frozenset[str]
+    scopes: frozenset[Term]
 
     @classmethod
     def read(cls, obj: Object) -> Quota:
@@ -52,12 +52,7 @@ class Quota:
         for name, value in (spec.get("hard") or {}).items():
             with contextlib.suppress(ValueError):
                 hard[name] = parse_quantity(str(value))
-        scopes = set(spec.get("scopes") or ())
-        for term in (spec.get("scopeSelector") or {}).get("matchExpressions") or ():
-            values: list[str] = term.get("values") or []
-            name = str(term.get("scopeName"))
-            scopes.add(f"{name}={values[0]}" if len(values) == 1 else name)
-        return cls(obj["metadata"]["namespace"], obj["metadata"]["name"], hard, frozenset(scopes))
+        return cls(obj["metadata"]["namespace"], obj["metadata"]["name"], hard, terms_of(spec))
 
     def names_of(self, resource: Resource) -> list[str]:
         """Give the names of this quota that are about a resource, sorted."""
@@ -104,7 +99,7 @@ class Quotas:
         item = item_of(resource.group, resource.plural, lambda: obj)
         added = _added(tally.stored.get(path) if request.operation == "UPDATE" else None, item)
         for quota, names in relevant:
-            if quota.scopes <= item.scopes:
+            if all(term.holds(item.scopes) for term in quota.scopes):
                 _check(request, quota, {name: added.get(name, ZERO) for name in names}, tally)
         if not request.dry_run and any(amount.nanos for amount in added.values()):
             tally.hold(path, Item(added, item.scopes))

@@ -19,9 +19,9 @@ from roadbed.apiserver.registry import Registry, Served
 from roadbed.apiserver.watchcache import Hub
 from roadbed.storage import Event
 
-from .usage import ZERO, Usage, is_measured, scopes_of, used_by
+from .usage import ZERO, Scopes, Term, Usage, is_measured, scopes_of, used_by
 
-_NO_SCOPES: frozenset[str] = frozenset()
+_NO_SCOPES: Scopes = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class Item:
     """One object as quotas see it."""
 
     usage: Usage
-    scopes: frozenset[str] = _NO_SCOPES
+    scopes: Scopes = _NO_SCOPES
 
 
 @dataclass(slots=True)
@@ -62,13 +62,13 @@ class Tally:
         if held is not None:
             self._count(held, -1)
 
-    def used(self, name: str, scopes: frozenset[str]) -> Quantity:
+    def used(self, name: str, terms: frozenset[Term]) -> Quantity:
         """Give how much is used, by the objects in all these scopes."""
-        if not scopes:
+        if not terms:
             return self.total.get(name, ZERO)
         found = ZERO
         for item in (*self.stored.values(), *self.coming.values()):
-            if scopes <= item.scopes:
+            if all(term.holds(item.scopes) for term in terms):
                 found += item.usage.get(name, ZERO)
         return found
 
@@ -141,5 +141,5 @@ class Ledger:
 def item_of(group: str, plural: str, read: Callable[[], Object]) -> Item:
     """Give one object as quotas see it; it is read only where its content matters."""
     obj = read() if is_measured(group, plural) else None
-    scopes = scopes_of(obj) if obj is not None and plural == "pods" else _NO_SCOPES
+    scopes = scopes_of(plural, obj) if obj is not None and not group else _NO_SCOPES
     return Item(used_by(group, plural, obj), scopes)

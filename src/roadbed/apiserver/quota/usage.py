@@ -6,17 +6,23 @@ Source: k8s.io/kubernetes/pkg/quota/v1/evaluator/core and k8s.io/apiserver/pkg/q
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 from roadbed.apimachinery.quantity import Quantity, parse_quantity
 from roadbed.apimachinery.request import Object
 
 Usage = Mapping[str, Quantity]
+Scopes = frozenset[tuple[str, str]]
+"""The scopes that an object is in, each with its value; one that has values is named with "" where there is none."""
 ONE: Final = Quantity(10**9)
 ZERO: Final = Quantity(0)
 _STORAGE_CLASS = ".storageclass.storage.k8s.io/"
 _CLASS_ANNOTATION = "volume.beta.kubernetes.io/storage-class"
 _PLAIN: Final = ("configmaps", "secrets", "resourcequotas", "replicationcontrollers", "pods")
+_DEVICES: Final = ".deviceclass.resource.k8s.io/devices"
+_DEVICES_AT_MOST: Final = 32  # what a claim of all devices of a class may get
+_VALUED: Final = ("PriorityClass", "VolumeAttributesClass")
 _CLAIMS: Final = ("persistentvolumeclaims", "requests.storage")
 
 
@@ -29,19 +35,23 @@ def counted(name: str) -> tuple[str, str]:
         return "", "services"
     if name in _CLAIMS or _STORAGE_CLASS in name:
         return "", "persistentvolumeclaims"
+    if name.endswith(_DEVICES):
+        return "resource.k8s.io", "resourceclaims"
     return ("", name) if name in _PLAIN else ("", "pods")
 
 
 def is_measured(group: str, plural: str) -> bool:
     """Say whether what an object uses depends on its content, and so may change with an update."""
-    return not group and plural in ("services", "persistentvolumeclaims", "pods")
+    if group:
+        return (group, plural) == ("resource.k8s.io", "resourceclaims")
+    return plural in ("services", "persistentvolumeclaims", "pods")
 
 
 def used_by(group: str, plural: str, obj: Object | None) -> dict[str, Quantity]:
     """Give what one object uses; ``obj`` may be None for kinds that are only counted."""
     found = {f"count/{plural}.{group}" if group else f"count/{plural}": ONE}
     if group:
-        return found
+        return found | (_devices(obj or {}) if is_measured(group, plural) else {})
     if plural in (*_PLAIN, "services", "persistentvolumeclaims"):
         found[plural] = ONE
     spec = (obj or {}).get("spec") or {}
@@ -77,6 +87,20 @@ def _claim(spec: Mapping[str, Any], annotations: Mapping[str, str]) -> dict[str,
         if storage is not None:
             found[f"{storage_class}{_STORAGE_CLASS}requests.storage"] = storage
     return found
+
+
+def _devices(claim: Object) -> dict[str, Quantity]:
+    """Count the devices of each class that a claim may get: of alternatives, the most of each class."""
+    found: dict[str, int] = {}
+    for request in ((claim.get("spec") or {}).get("devices") or {}).get("requests") or ():
+        most: dict[str, int] = {}
+        for each in request.get("firstAvailable") or [request.get("exactly") or {}]:
+            name, mode = str(each.get("deviceClassName") or ""), each.get("allocationMode")
+            count = {"ExactCount": int(each.get("count") or 0), "All": _DEVICES_AT_MOST}.get(str(mode), 0)
+            most[name] = max(most.get(name, 0), count)
+        for name, count in most.items():
+            found[name] = found.get(name, 0) + count
+    return {f"{name}{_DEVICES}": Quantity(count * 10**9) for name, count in found.items() if name}
 
 
 def _pod(spec: Mapping[str, Any]) -> dict[str, Quantity]:
@@ -117,9 +141,55 @@ def _amount(value: Any) -> Quantity | None:
         return None  # validation tells of it
 
 
-def scopes_of(obj: Object) -> frozenset[str]:
-    """Give the scopes that a pod is in."""
-    spec = obj.get("spec") or {}
+@dataclass(frozen=True, slots=True)
+class Term:
+    """One scope that a quota names: it counts the objects that are in all of its terms."""
+
+    name: str
+    operator: str = "Exists"
+    values: tuple[str, ...] = ()
+
+    def holds(self, scopes: Scopes) -> bool:
+        """Say whether an object in these scopes is in this one."""
+        found = {value for name, value in scopes if name == self.name}
+        if not found or self.name not in _VALUED:
+            return bool(found)
+        named = found - {""}
+        match self.operator:
+            case "DoesNotExist":
+                return not named
+            case "In":
+                return bool(named.intersection(self.values))
+            case "NotIn":
+                return not named or bool(named.difference(self.values))
+        return bool(named)
+
+
+def terms_of(spec: Mapping[str, Any]) -> frozenset[Term]:
+    """Read the scopes of a quota."""
+    found = {Term(str(name)) for name in spec.get("scopes") or ()}
+    for each in (spec.get("scopeSelector") or {}).get("matchExpressions") or ():
+        name, operator = str(each.get("scopeName")), str(each.get("operator") or "Exists")
+        found.add(Term(name, operator, tuple(each.get("values") or ())))
+    return frozenset(found)
+
+
+def scopes_of(plural: str, obj: Object) -> Scopes:
+    """Give the scopes that a pod or a claim of storage is in; other objects are in none."""
+    if plural == "pods":
+        return _pod_scopes(obj.get("spec") or {})
+    return _claim_scopes(obj) if plural == "persistentvolumeclaims" else frozenset()
+
+
+def _claim_scopes(obj: Object) -> Scopes:
+    status = obj.get("status") or {}
+    changing = (status.get("modifyVolumeStatus") or {}).get("targetVolumeAttributesClassName")
+    wanted = (obj.get("spec") or {}).get("volumeAttributesClassName")
+    names = (wanted, status.get("currentVolumeAttributesClassName"), changing)
+    return frozenset(("VolumeAttributesClass", name) for name in [each for each in names if each] or [""])
+
+
+def _pod_scopes(spec: Mapping[str, Any]) -> Scopes:
     containers = [*(spec.get("containers") or ()), *(spec.get("initContainers") or ())]
     has_compute = any(
         name in ("cpu", "memory")
@@ -128,9 +198,20 @@ def scopes_of(obj: Object) -> frozenset[str]:
         for name in (each.get("resources") or {}).get(member) or {}
     )
     found = {
-        "Terminating" if spec.get("activeDeadlineSeconds") is not None else "NotTerminating",
-        "NotBestEffort" if has_compute else "BestEffort",
+        ("Terminating" if spec.get("activeDeadlineSeconds") is not None else "NotTerminating", ""),
+        ("NotBestEffort" if has_compute else "BestEffort", ""),
+        ("PriorityClass", spec.get("priorityClassName") or ""),
     }
-    if spec.get("priorityClassName"):
-        found |= {"PriorityClass", f"PriorityClass={spec['priorityClassName']}"}
+    if any(
+        term.get("namespaces") or term.get("namespaceSelector") is not None for term in _affinity_terms(spec)
+    ):
+        found.add(("CrossNamespacePodAffinity", ""))
     return frozenset(found)
+
+
+def _affinity_terms(spec: Mapping[str, Any]) -> Iterable[Mapping[str, Any]]:
+    for member in ("podAffinity", "podAntiAffinity"):
+        told = (spec.get("affinity") or {}).get(member) or {}
+        yield from told.get("requiredDuringSchedulingIgnoredDuringExecution") or ()
+        for each in told.get("preferredDuringSchedulingIgnoredDuringExecution") or ():
+            yield each.get("podAffinityTerm") or {}
