@@ -18,7 +18,7 @@ from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import queries
+from . import journal, queries
 from .errors import SchemaTooNewError, StorageCorruptError, StorageUnavailableError
 from .interface import Event, Record, Revision
 from .log import Recovered, Write
@@ -111,6 +111,9 @@ class Database:
         """
         if not path.is_file():
             raise StorageUnavailableError(f"cannot open the store {path}: there is no such file")
+        # Before SQLite opens it: who closes it last drops the log, broken or not. Twice, since it may be written to.
+        if journal.damage(path) and (found := journal.damage(path)):
+            raise _corrupt(path, found)
         database = cls(path, reads_only=True)
         database._start(database._check_owner)
         return database
@@ -273,6 +276,8 @@ class Database:
             self._connection.close()
 
     def _prepare(self) -> None:
+        if self.path != MEMORY and (found := journal.damage(self.path)):
+            raise _corrupt(self.path, found)
         # Before the first table, or it has no effect. An existing file keeps what it was created with.
         self._connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
         self._check()
