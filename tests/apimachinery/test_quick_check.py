@@ -117,3 +117,8 @@ def test_recursive_schemas_are_checked_quickly_too():
     check = quick_check(compile_node({"$ref": "t"}, lambda _: tree))
     assert check({"n": 1, "kids": [{"n": 2, "kids": []}]})
     assert not check({"n": 1, "kids": [{"n": "x"}]})
+
+
+def test_a_factor_is_left_to_the_walk_whatever_stands_beside_it():
+    agree({"type": "integer", "multipleOf": 0, "not": {"enum": [None]}}, 0)
+    assert not quick_check(compile_node({"type": "integer", "multipleOf": 2, "not": {"enum": [None]}}))(4)

@@ -85,6 +85,8 @@ class _Translation:
     def _members(self, node: Node) -> dict[str, Any]:
         if not all(_is_exact(branch) for branch in (*node.one_of, *([node.not_] if node.not_ else ()))):
             return _NEVER
+        if node.checks.multiple_of is not None:
+            return _NEVER  # Kubernetes takes the factor in the type of the value: 0.5 is 0 for 3
         schema = self._checks(node.checks)
         types = ["integer", "string"] if node.int_or_string else [node.type] if node.type else []
         if not types and node.checks.format and check_of(node.checks.format):
@@ -109,10 +111,6 @@ class _Translation:
         return schema
 
     def _checks(self, checks: Checks) -> dict[str, Any]:
-        if (
-            checks.multiple_of is not None
-        ):  # Kubernetes takes the factor in the type of the value: 0.5 is 0 for 3
-            return dict(_NEVER)
         schema = {
             theirs: value
             for ours, theirs in _PLAIN.items()
