@@ -6,11 +6,11 @@ it is given.
 
 from __future__ import annotations
 
-from . import apply, kinds, lists, patches, schemas
+from . import apply, kinds, lists, objects, patches, schemas
 from .making import Area
 
 __all__ = ["AREAS", "Area"]
 
 AREAS: dict[str, Area] = {
-    each.name: each for each in (apply.AREA, patches.AREA, kinds.AREA, schemas.AREA, lists.AREA)
+    each.name: each for each in (apply.AREA, patches.AREA, kinds.AREA, schemas.AREA, objects.AREA, lists.AREA)
 }
