@@ -42,8 +42,9 @@ def damage(path: Path) -> str:
         kept, lost, state, is_whole = 0, 0, begun, True
         for frame in _frames(file.read, page_bytes):
             _, size, salts = _FRAME.unpack_from(frame)
-            if salts != header[16:24]:
-                break  # what is left of an earlier round
+            if salts != header[16:24]:  # what is left of an earlier round, or was overwritten
+                is_whole = False
+                continue
             if is_whole:
                 state = _sum(frame[_FRAME_BYTES:], letter, _sum(frame[:8], letter, state))
                 is_whole = struct.pack(">II", *state) == frame[16:_FRAME_BYTES]
