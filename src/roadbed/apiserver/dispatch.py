@@ -163,7 +163,7 @@ class Dispatcher:
 
 
 def _nothing_runs(request: ApiRequest) -> ApiError:
-    """Refuse what would need a machine: logs, commands, connections, placements."""
+    """Refuse what would need a machine: logs, commands, connections."""
     return MethodNotAllowedError(
         f"{request.plural}/{request.subresource} is not served: objects are kept as data here, and nothing runs; "
         "ask the cluster that runs them",
