@@ -135,7 +135,8 @@ async def caught_up(watchers, client):
         while True:
             live = {name: str(revision) for name, (revision, _) in (await listed(client)).items()}
             shown = [{k: v for k, v in each.seen.items() if k.startswith("w")} for each in watchers]
-            if all(each == live for each in shown):
+            # In an empty store nothing is missing; a watcher that has not begun has nothing to resume from, either.
+            if all(each == live for each in shown) and all(each.revision for each in watchers):
                 return
             await asyncio.sleep(0.02)
 

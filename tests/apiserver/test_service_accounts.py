@@ -125,6 +125,20 @@ async def test_a_token_ends_with_its_time_a_minute_of_leeway_allowed(
     assert "service account token has expired" in (await review(plane, token))["error"]
 
 
+async def test_a_token_from_before_the_clock_was_set_back_waits_for_its_time(
+    plane: ControlPlane, clock: Clock
+) -> None:
+    token = await token_of(plane, expirationSeconds=600)
+    clock.moment -= timedelta(hours=1)
+    assert "service account token is not valid yet" in (await review(plane, token))["error"]
+    later = await token_of(plane, expirationSeconds=600)
+    assert user(plane, later)
+    clock.moment += timedelta(hours=1)
+    assert user(plane, token)
+    with pytest.raises(UnauthorizedError):
+        user(plane, later)
+
+
 async def test_a_token_ends_with_its_account_and_does_not_come_back_with_a_new_one(
     plane: ControlPlane,
 ) -> None:
