@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from . import marks
+from .causes import ROOT
 from .defaulting import default_object
 from .errors import Cause
 from .fastpath import quick_check
@@ -66,21 +67,36 @@ class Schema:
             # A default may hold what metadata of an embedded resource has not.
             prune(self.root, obj, drop_invalid=True)
 
-    def validate(self, obj: Object, *, old: Object | None = None) -> list[Cause]:
+    def validate(self, obj: Object, *, old: Object | None = None, part: str = "") -> list[Cause]:
         """Give every violation, in Kubernetes' words, in schema order; empty means valid.
 
         With ``old``, violations inside values that did not change are left out (ratcheting), as are
-        repeated list items where ``old`` had some too.
+        repeated list items where ``old`` had some too. With ``part``, only that member is held to its schema.
         """
         if self._quick_check is None:
             self._quick_check = quick_check(self.root)
         found: list[Cause] = []
         if not self._quick_check(obj):
-            found = validate_value(self.root, obj, old=UNCORRELATED if old is None else old)
+            if part:
+                found = self._validate_part(obj, old, part)
+            else:
+                found = validate_value(self.root, obj, old=UNCORRELATED if old is None else old)
         if self.root.holds_marks:
             wants_lists = old is None or not marks.has_repeats(self.root, old)
             found += marks.judge(self.root, obj, lists=wants_lists)
         return found
+
+    def _validate_part(self, obj: Object, old: Object | None, part: str) -> list[Cause]:
+        """Judge one member by a schema of its own: as Kubernetes, whose words then name places below it."""
+        node = self.root.properties.get(part)
+        if node is None or part not in obj:
+            return []
+        before = UNCORRELATED if old is None or part not in old else old[part]
+        found = validate_value(node, obj[part], old=before)
+        return [
+            Cause(each.reason, each.message, part if each.field in ("", ROOT) else f"{part}.{each.field}")
+            for each in found
+        ]
 
     def rules(self, obj: Object) -> Iterator[tuple[str, Node, Any]]:
         """Yield (path, node, value) for every value whose node has CEL rules, outermost first."""

@@ -186,7 +186,8 @@ async def validate(core: Core, call: Call, obj: Object, old: Object | None) -> N
     served = call.served
     causes = _metadata_causes(call, obj, old)
     if served.schema is not None and not served.strategy.judges_all:
-        found = served.schema.validate(obj, old=old)
+        only = "status" if served.is_custom and call.request.subresource == "status" else ""
+        found = served.schema.validate(obj, old=old, part=only)
         if not served.is_custom:
             # Types were judged before; Go types have nulls where schemas don't, and no items that must be unique.
             found = [each for each in found if each.reason not in ("FieldValueTypeInvalid", "FieldValueDuplicate")]
