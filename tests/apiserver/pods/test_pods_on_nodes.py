@@ -69,6 +69,15 @@ async def test_evictions_at_once_never_take_more_than_a_budget_has(api: Any) -> 
     assert (left["status"]["disruptionsAllowed"], len(left["status"]["disruptedPods"])) == (0, 2)
 
 
+async def test_the_address_of_a_pod_is_the_first_of_its_addresses(api: Any) -> None:
+    await run(api, "a", "n")
+    for sent in ({"podIP": "10.1.0.1"}, {"podIP": None, "podIPs": [{"ip": "10.1.0.1"}]}):
+        body = {"status": {**sent, "phase": "Running"}}
+        patch = {"subresource": "status", "patch_type": "application/merge-patch+json", "body": body}
+        told = (await api.ask("patch", PODS, "a", "default", **patch))["status"]
+        assert (told["podIP"], told["podIPs"]) == ("10.1.0.1", [{"ip": "10.1.0.1"}])
+
+
 async def test_what_runs_nowhere_is_still_refused(api: Any) -> None:
     await run(api, "a", "n")
     with pytest.raises(ApiError, match="nothing runs"):

@@ -119,6 +119,17 @@ def _claim(value: dict[str, Any]) -> None:
 
 
 _MODES = fill(defaultMode=_FILE_MODE)
+
+
+def _pod_status(value: dict[str, Any]) -> None:
+    """Bring a pod's address and its list of addresses together; the one counts where they differ."""
+    one, several = value.get("podIP"), value.get("podIPs") or []
+    if one and (not several or several[0].get("ip") != one):
+        value["podIPs"] = [{"ip": one}]
+    elif several and several[0].get("ip"):
+        value["podIP"] = several[0]["ip"]
+
+
 PODS: dict[str, Rule] = {
     "core.v1.Container": _container,
     "core.v1.EphemeralContainer": _container,
@@ -127,6 +138,7 @@ PODS: dict[str, Rule] = {
     "core.v1.ImageVolumeSource": _image_volume,
     "core.v1.Pod": _pod,
     "core.v1.PodSpec": _pod_spec,
+    "core.v1.PodStatus": _pod_status,
     "core.v1.Probe": fill(timeoutSeconds=1, periodSeconds=10, successThreshold=1, failureThreshold=3),
     "core.v1.HTTPGetAction": fill(path="/", scheme="HTTP"),
     "core.v1.GRPCAction": lambda value: value.setdefault("service", "") and None,
