@@ -650,3 +650,21 @@ def test_neither_argument_is_changed(first: Object, second: Object) -> None:
     MANAGER.apply(live, applied, manager="b", force=True, now=at(2))
     MANAGER.update(live, applied, manager="c", now=at(3))
     assert (live, applied) == (before, thing(second))
+
+
+def test_a_live_set_with_items_that_can_not_be_told_apart_is_replaced_as_a_whole() -> None:
+    """Such a set may have been stored before its schema was; what is applied to it gets an answer."""
+    schema = listed({"type": "string", "nullable": True}, "set")
+    node = compile_node(
+        {"type": "object", "properties": {"spec": {"type": "object", "properties": {"l": schema}}}}
+    )
+    manager = FieldManager(Structure.of(node), "example.org/v1")
+    live = {
+        "apiVersion": "example.org/v1",
+        "kind": "Thing",
+        "metadata": {"name": "a"},
+        "spec": {"l": [[1], "b"]},
+    }
+    wanted = {**live, "spec": {"l": ["c"]}}
+    found = manager.apply(live, wanted, manager="m", force=True, now="2026-01-01T00:00:00Z")
+    assert found["spec"] == {"l": ["c"]}

@@ -214,7 +214,10 @@ def merge(structure: Structure, live: Any, applied: Any) -> Any:
 
 def _merge_lists(structure: Structure, live: list[Any], applied: list[Any]) -> list[Any]:
     """Merge associative lists: applied items come in their order, live ones stay between their neighbours."""
-    ours = [structure.item_element(item) for item in live]
+    try:
+        ours = [structure.item_element(item) for item in live]
+    except UnkeyedItemError:
+        return applied  # a list that can't be told apart counts as a whole, as in ``compare``
     theirs = {structure.item_element(item): item for item in applied}
     order = list(theirs)
     count = Counter(ours)
