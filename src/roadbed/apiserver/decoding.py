@@ -190,7 +190,9 @@ async def validate(core: Core, call: Call, obj: Object, old: Object | None) -> N
         found = served.schema.validate(obj, old=old, part=only)
         if not served.is_custom:
             # Types were judged before; Go types have nulls where schemas don't, and no items that must be unique.
-            found = [each for each in found if each.reason not in ("FieldValueTypeInvalid", "FieldValueDuplicate")]
+            found = [
+                each for each in found if each.reason not in ("FieldValueTypeInvalid", "FieldValueDuplicate")
+            ]
         causes.extend(_discreet(call, found))
     if served.rules is not None:
         causes.extend(await _ruled(core, call, (obj, old), causes))

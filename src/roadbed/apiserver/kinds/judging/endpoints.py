@@ -74,7 +74,7 @@ def endpoints(obj: Object, old: Object | None) -> list[Cause]:
         for member in ("addresses", "notReadyAddresses"):
             for at, each in items(subset, member, path):
                 causes += _named_address(each, at)
-        ports = items(subset, "ports", path)
+        ports = list(items(subset, "ports", path))
         for at, each in ports:
             causes += _port(each, at, needs_name=len(ports) > 1)
     return causes
@@ -135,7 +135,7 @@ def _slice_ports(obj: Object) -> Iterator[Cause]:
 
 
 def _ends(obj: Object, kind: str) -> Iterator[Cause]:
-    found = items(obj, "endpoints")
+    found = list(items(obj, "endpoints"))
     if len(found) > _MAX_ENDPOINTS:
         yield too_many("endpoints", len(found), _MAX_ENDPOINTS)
         return
@@ -197,7 +197,7 @@ def _domain(text: str, path: str) -> Iterator[Cause]:
 
 
 def _hints(hints: dict[str, Any], member: str, rule: Any, path: str) -> Iterator[Cause]:
-    found = items(hints, member, path)
+    found = list(items(hints, member, path))
     if len(found) > _MAX_HINTS:
         yield too_many(f"{path}.{member}", len(found), _MAX_HINTS)
         return
