@@ -118,12 +118,14 @@ class _Operations:
         media_types = ["application/json", "application/yaml"]
         content = {media_type: {"schema": {"$ref": reference}} for media_type in media_types}
         gvk = {"group": resource.group, "kind": resource.kind, "version": resource.version}
-        return {
-            "parameters": [_query_parameter(name) for name in parameters],
+        found: dict[str, Any] = {
             "responses": {"200": {"description": "OK", "content": content}},
             "x-kubernetes-action": action,
             "x-kubernetes-group-version-kind": gvk,
         }
+        asked = [_query_parameter(name) for name in parameters]
+        # Go leaves out an empty list, and would not write again what it read.
+        return {"parameters": asked, **found} if asked else found
 
 
 def _query_parameter(name: str) -> dict[str, Any]:
