@@ -116,6 +116,7 @@ class Served:
         self._field_paths = tuple(
             (label, path, zeros.get(label, "")) for label, path in definition.strategy.field_paths.items()
         )
+        self._substitutes = tuple(definition.strategy.field_substitutes.items())
         self._is_plain = definition.from_storage is None
         self._versions = definition.versions
 
@@ -295,6 +296,8 @@ class Served:
         fields = {"metadata.name": name, "metadata.namespace": namespace}
         for label, names, zero in self._field_paths:
             fields[label] = _text_at(obj, names) or zero
+        for label, other in self._substitutes:
+            fields[label] = fields[label] or fields[other]
         return Entry(path, value, revision, obj["metadata"].get("labels") or {}, fields)
 
     def _manager(self, subresource: str) -> FieldManager:

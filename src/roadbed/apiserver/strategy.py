@@ -62,6 +62,7 @@ class Strategy:
     judges_all = False  # ``validate`` says all that the schema would, and in better words
     field_paths: FieldPaths = _NO_PATHS
     field_zeros: Mapping[str, str] = {}  # what a field that is not there counts as, where that is not ""
+    field_substitutes: Mapping[str, str] = {}  # which other field counts where one is empty
     orphans: str | None = None
     """A DELETE that names no policy leaves the dependents, and warns with this text; None: they are collected."""
     returns_deleted = False  # a DELETE that removes gives the object, where most kinds give a Status
@@ -295,12 +296,15 @@ class EventStrategy(Strategy):
 
     creates_on_update = True
     field_paths = _EVENT_PATHS
+    # Recorders of today leave the source empty (pkg/registry/core/event/strategy.go).
+    field_substitutes: Mapping[str, str] = {"source": "reportingComponent"}
 
 
 class NewEventStrategy(EventStrategy):
     """The events.k8s.io shape of the same events."""
 
     field_paths = _NEW_EVENT_PATHS
+    field_substitutes: Mapping[str, str] = {}
 
 
 class CustomStrategy(Strategy):

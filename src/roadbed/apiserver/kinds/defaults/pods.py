@@ -1,6 +1,6 @@
 """Defaults of pods and what is in them, of nodes, limits and volumes: the types of the core group. Pure.
 
-Source: k8s.io/kubernetes/pkg/apis/core/v1/defaults.go.
+Source: k8s.io/kubernetes/pkg/apis/core/v1/{defaults,conversion}.go.
 """
 
 from __future__ import annotations
@@ -56,6 +56,9 @@ def _pod(value: dict[str, Any]) -> None:
         own["requests"] = {**own["limits"], **(own.get("requests") or {})}
     if spec.get("enableServiceLinks") is None:
         spec["enableServiceLinks"] = True
+    # Of pods alone, as they are read: templates keep what they say, and are warned of it.
+    if (spec.get("terminationGracePeriodSeconds") or 0) < 0:
+        spec["terminationGracePeriodSeconds"] = 1
 
 
 def _pod_spec(value: dict[str, Any]) -> None:
