@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from roadbed.apimachinery.errors import InvalidError, MethodNotAllowedError
+from roadbed.apimachinery.errors import BadRequestError, InvalidError, MethodNotAllowedError
 from roadbed.apimachinery.gvk import Resource
 from roadbed.apis.kubernetes import SERVED
 from roadbed.apiserver.kinds import autoscaling
@@ -44,6 +44,25 @@ async def test_a_service_keeps_its_address_when_an_update_leaves_it_out(api: Any
     kept = await api.update(kind("services"), changed)
     assert kept["spec"]["clusterIP"] == made["spec"]["clusterIP"]
     assert kept["spec"]["clusterIPs"] == made["spec"]["clusterIPs"]
+
+
+async def test_times_are_told_in_utc_with_as_many_digits_as_their_types_have(api: Any) -> None:
+    """Contracts replace every time by a word."""
+    meta = {"name": "a", "namespace": "default"}
+    spec = {"renewTime": "2024-01-01T02:00:00.123456+02:00"}
+    lease = await api.create(kind("leases"), {"metadata": meta, "spec": spec})
+    assert lease["spec"]["renewTime"] == "2024-01-01T00:00:00.123456Z"
+    for text in ("2024-01-01T00:00:00Z", "2024-01-01T00:00:00.5Z", "0001-01-01T00:00:00.000000+02:00"):
+        with pytest.raises(BadRequestError, match="parsing time"):
+            await api.create(kind("leases"), {"metadata": {**meta, "name": "b"}, "spec": {"renewTime": text}})
+    pod = await api.create(
+        kind("pods"), {"metadata": meta, "spec": {"containers": [{"name": "c", "image": "i"}]}}
+    )
+    condition = {"type": "Ready", "status": "True", "lastTransitionTime": "2024-01-01T02:00:00.9+02:00"}
+    pod["status"] = {"startTime": "2024-01-01T00:00:00.987654321Z", "conditions": [condition]}
+    told = await api.ask("update", kind("pods"), "a", "default", subresource="status", body=pod)
+    assert told["status"]["startTime"] == "2024-01-01T00:00:00Z"
+    assert told["status"]["conditions"][0]["lastTransitionTime"] == "2024-01-01T00:00:00Z"
 
 
 async def test_logs_are_refused_with_the_reason(api: Any) -> None:

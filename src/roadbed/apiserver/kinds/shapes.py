@@ -11,15 +11,16 @@ Changes objects in place. Pure otherwise; the caches only grow to the number of 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, Final
 
 from roadbed.apimachinery.errors import BadRequestError
 from roadbed.apimachinery.gvk import Resource
 from roadbed.apimachinery.quantity import parse_quantity
 from roadbed.apimachinery.request import Object
-from roadbed.apimachinery.timestamps import is_timestamp
+from roadbed.apimachinery.timestamps import format_micro_time, format_time, parse_time
 from roadbed.apis import kubernetes
 
 from . import octets
@@ -28,6 +29,8 @@ from .defaults import RULES, Rule
 Settle = Callable[[Object], None]
 _REF: Final = "#/components/schemas/"
 _QUANTITY: Final = "io.k8s.apimachinery.pkg.api.resource.Quantity"
+_TIME: Final = "io.k8s.apimachinery.pkg.apis.meta.v1.Time"
+_MICRO_TIME: Final = "io.k8s.apimachinery.pkg.apis.meta.v1.MicroTime"
 _META: Final = frozenset(("apiVersion", "kind", "metadata"))
 
 
@@ -188,8 +191,8 @@ _GATED: Final[dict[str, frozenset[str]]] = {
 }
 _LEAVES: Final[dict[str, Any]] = {
     _QUANTITY: "0",
-    "io.k8s.apimachinery.pkg.apis.meta.v1.Time": None,
-    "io.k8s.apimachinery.pkg.apis.meta.v1.MicroTime": None,
+    _TIME: None,
+    _MICRO_TIME: None,
     "io.k8s.apimachinery.pkg.runtime.RawExtension": None,
     "io.k8s.apimachinery.pkg.util.intstr.IntOrString": 0,
 }
@@ -219,8 +222,10 @@ def _settling(schema: Mapping[str, Any]) -> Callable[[Any], Any] | None:
     reference = _reference(schema)
     if reference == _QUANTITY:
         return _quantity
-    if reference in _TIMES:
+    if reference == _TIME:
         return _time
+    if reference == _MICRO_TIME:
+        return _micro_time
     if schema.get("format") == "int32" or reference == _INT_OR_STRING:
         return _int32
     if schema.get("format") == "byte":
@@ -248,16 +253,31 @@ def _of_map(item: Callable[[Any], Any] | None) -> Callable[[Any], Any] | None:
 
 
 _INT_OR_STRING: Final = "io.k8s.apimachinery.pkg.util.intstr.IntOrString"
-_TIMES: Final = (
-    "io.k8s.apimachinery.pkg.apis.meta.v1.Time",
-    "io.k8s.apimachinery.pkg.apis.meta.v1.MicroTime",
-)
+_SIX_DIGITS: Final = re.compile(r"[^.]*\.\d{6}(Z|[+-]\d\d:\d\d)", re.ASCII)
 
 
 def _time(value: Any) -> Any:
-    if isinstance(value, str) and not is_timestamp(value):
-        raise ValueError(f'parsing time "{value}": it is not as in "2006-01-02T15:04:05Z07:00"')
-    return value
+    return _in_seconds(value) if isinstance(value, str) else value
+
+
+@lru_cache(maxsize=1_024)  # objects written in the same second share their times
+def _in_seconds(text: str) -> str:
+    """Give a time as Go tells it, in UTC and without fractions of a second."""
+    try:
+        return format_time(parse_time(text))
+    except (ValueError, OverflowError):
+        raise ValueError(f'parsing time "{text}": it is not as in "2006-01-02T15:04:05Z07:00"') from None
+
+
+def _micro_time(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    try:
+        if _SIX_DIGITS.fullmatch(value):
+            return format_micro_time(parse_time(value))
+    except OverflowError:
+        pass  # of another time zone, before the first year
+    raise ValueError(f'parsing time "{value}": it is not as in "2006-01-02T15:04:05.000000Z07:00"')
 
 
 def _int32(value: Any) -> Any:
