@@ -305,8 +305,10 @@ class Served:
         resets: list[tuple[str, ...]] = []
         if definition.has_status and subresource in ("", "scale"):
             resets = [("status",), *definition.strategy.resets]
-        if subresource in ("status", "approval"):
-            resets = list(definition.strategy.status_resets if subresource == "status" else (("spec",),))
+        if subresource == "status":
+            resets = list(definition.strategy.status_resets)
+        if subresource == "approval":
+            resets = [("spec",), ("status", "certificate")]
         return FieldManager(
             structure=self.compiled.structure,
             api_version=self.resource.api_version,

@@ -90,6 +90,11 @@ class Strategy:
     def prepare_update(self, new: Object, old: Object) -> None:
         """Carry over in place what an update of the main resource may not change."""
 
+    def prepare_part(self, new: Object, old: Object, subresource: str, now: str) -> Sequence[Cause]:
+        """Complete in place what a write of the status or the approval changes; give what it may not change."""
+        del new, old, subresource, now
+        return ()
+
     def validate(self, obj: Object, old: Object | None) -> list[Cause]:
         """Give what the schema can't say."""
         del obj, old

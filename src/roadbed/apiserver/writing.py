@@ -227,14 +227,14 @@ async def store_changed(core: Core, call: Call, old: Object, new: Object, owners
     if served.is_custom and call.request.subresource in ("", "status"):
         # As Kubernetes: ownership follows what was sent, also where it is not kept (its built-in kinds vary).
         new = own(core, call, old, new, ownership)
-        new = _prepare_change(call, old, new)
+        new = _prepare_change(core, call, old, new)
     else:
-        new = _prepare_change(call, old, new)
+        new = _prepare_change(core, call, old, new)
         new = own(core, call, old, new, ownership)
     new["metadata"]["resourceVersion"] = old["metadata"]["resourceVersion"]
     admitted = await mutate(core, call, "UPDATE", new, old)
     if admitted is not None and admitted is not new:
-        new = _prepare_change(call, old, admitted)
+        new = _prepare_change(core, call, old, admitted)
         new["metadata"]["resourceVersion"] = old["metadata"]["resourceVersion"]
     is_judged = core.admission.validates(served.resource)
     is_same = new == old
@@ -258,16 +258,20 @@ async def store_changed(core: Core, call: Call, old: Object, new: Object, owners
         return await commit(core, call, old, new)
 
 
-def _prepare_change(call: Call, old: Object, new: Object) -> Object:
+def _prepare_change(core: Core, call: Call, old: Object, new: Object) -> Object:
     """Give the wanted object with all that this request may not change as it is."""
     served = call.served
     subresource = call.request.subresource
     _check_fixed(call, old, new)
     _keep_fixed(old, new)
     if subresource in ("status", "approval"):
-        if subresource == "status" and served.strategy.status_keeps is not None:
-            return _status_along(call, old, new, served.strategy.status_keeps)
-        return _only_status(old, new)
+        if served.strategy.status_keeps is None:
+            return _only_status(old, new)
+        changed = _status_along(call, old, new, served.strategy.status_keeps)
+        causes = served.strategy.prepare_part(changed, old, subresource, core.now())
+        if causes:
+            raise invalid(served.resource.gvk, call.request.name, causes)
+        return changed
     if subresource == "":
         if served.has_status:
             _keep(old, new, "status")

@@ -25,7 +25,7 @@ from roadbed.apimachinery.request import Object, User
 from roadbed.apiserver.registry import Scale
 from roadbed.apiserver.strategy import FieldPaths, RoleStrategy, Strategy
 
-from . import lives
+from . import lives, signing
 from .allocation import Allocator, Services
 from .judging import JUDGES, enumerated
 from .judging import services as judging_services
@@ -49,6 +49,7 @@ class Facts:
     name_rule: NameRule = dns_subdomain_errors
     prepare: Prepare | None = None
     shape: Prepare | None = None  # completes what its author then owns, too
+    move_on: Callable[[Object, Object, str, str], list[Cause]] | None = None  # completes and judges a part
     ask: Callable[[Object, User], None] | None = None  # writes down who asks for a new object
     unversioned: tuple[str, ...] = ()  # members beside metadata and status whose change is no new generation
     versions_annotations: bool = False  # a change of annotations is a new generation, too
@@ -100,6 +101,10 @@ class KindStrategy(Strategy):
         for prepare in (self._facts.shape, self._facts.prepare):
             if prepare is not None:
                 prepare(new, old)
+
+    def prepare_part(self, new: Object, old: Object, subresource: str, now: str) -> Sequence[Cause]:
+        move_on = self._facts.move_on
+        return () if move_on is None else move_on(new, old, subresource, now)
 
     def validate(self, obj: Object, old: Object | None) -> list[Cause]:
         told = [] if self._judge is None else self._judge(obj, old)
@@ -212,6 +217,7 @@ FACTS: dict[tuple[str, str], Facts] = {
     ("certificates.k8s.io", "certificatesigningrequests"): Facts(
         fields=_paths("spec.signerName"),
         prepare=lives.signing_request,
+        move_on=signing.move_on,
         ask=lives.asked_by,
     ),
     **{("admissionregistration.k8s.io", plural): _STRICT_WITH_GENERATION for plural in _ADMISSION},
