@@ -296,9 +296,11 @@ class ServiceStrategy(KindStrategy):
         self._allocator.complete(new, old)
 
     def validate(self, obj: Object, old: Object | None) -> list[Cause]:
-        # In the order of Kubernetes, where allocating comes before judging.
+        # In the order of Kubernetes: a create is allocated for before it is judged, an update after.
+        if old is not None:
+            return super().validate(obj, old) or self._allocator.judge(obj, old)
         return (
-            judging_services.addressed(obj) or self._allocator.judge(obj, old) or super().validate(obj, old)
+            judging_services.addressed(obj) or self._allocator.judge(obj, None) or super().validate(obj, None)
         )
 
 
