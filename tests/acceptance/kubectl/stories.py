@@ -175,7 +175,8 @@ _REPLACED = [
         (r"(Server Version: version.Info\{.*)GitVersion:.*", r"\1what the server is}"),
         (r"v1\.35\.\d+[\w.+-]*", "SERVER-VERSION"),
         (rf"(?<=\s){_AGE} ago\b", "AGE ago"),
-        (rf"(?<=\s){_AGE}(?=[ )]|$)", "AGE"),
+        (rf"(?<=\s){_AGE}(?= |$)", "AGE"),
+        (rf"(?<= over ){_AGE}(?=\))", "AGE"),
         (r"<(unknown|invalid)>$", "AGE"),
     )
 ]
