@@ -16,6 +16,8 @@ from roadbed.apis.apiextensions import CUSTOMRESOURCEDEFINITIONS as CRDS
 from roadbed.apis.core import CONFIGMAPS, NAMESPACES
 from roadbed.apiserver.beside import Beside
 
+pytestmark = pytest.mark.acceptance
+
 TEN = "[0,1,2,3,4,5,6,7,8,9]"
 DEAR = "".join(f"{TEN}.exists({name}, " for name in "abcdef") + "%s" + ")" * 6  # may cost much, and does not
 CONFIG_MAP = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a", "namespace": "default"}}

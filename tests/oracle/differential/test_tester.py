@@ -12,6 +12,8 @@ from tests.oracle.differential.comparing import accepted, compare
 from tests.oracle.differential.growing import inside, places, put
 from tests.oracle.differential.shrinking import shrunk, without
 
+pytestmark = pytest.mark.acceptance
+
 
 @pytest.mark.parametrize("area", AREAS)
 def test_the_same_seed_makes_the_same_sequences(area: str) -> None:
